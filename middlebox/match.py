@@ -1,0 +1,220 @@
+"""The question of a rule: an expression over typed fields, answered yes, no, or not known yet.
+
+Three-valued (Kleene) on purpose: while a ClientHello is still arriving, neither `tls.sni` nor its negation may fire.
+Which fields there are is said by `fields`; nothing here reads a packet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from middlebox.ability import Network
+
+
+class _Unknown:
+    """The type of `UNKNOWN`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+#: the value of a field that later packets may still tell
+UNKNOWN = _Unknown()
+
+
+class Look(Protocol):
+    """One packet in its flow, as the match sees it."""
+
+    def value(self, name: str) -> object:
+        """The field's value; None if there is none; `UNKNOWN` if it may still come."""
+
+
+class Match(Protocol):
+    """A node of the expression."""
+
+    def test(self, look: Look) -> bool | None:
+        """True, False, or None for "not known yet"."""
+
+    def fields(self) -> frozenset[str]:
+        """The names of all fields that it asks for."""
+
+
+class Operator(Protocol):
+    """The comparison at a leaf; `value` is never None or UNKNOWN."""
+
+    def holds(self, value: object) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """The value is one of these; of a value that is a list, any element is."""
+
+    values: frozenset[object]
+
+    def holds(self, value: object) -> bool:
+        if isinstance(value, tuple):
+            return any(element in self.values for element in value)
+        return value in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """The name is one of these or a subdomain of one: suffixes end on a label boundary.
+
+    The time is that of a name's number of labels, whatever the size of the set.
+    """
+
+    names: frozenset[str]
+
+    def holds(self, value: object) -> bool:
+        assert isinstance(value, str)
+        name = value
+        while True:
+            if name in self.names:
+                return True
+            dot = name.find(".")
+            if dot < 0:
+                return False
+            name = name[dot + 1 :]
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """One of these stands somewhere in the text: no anchors, so `t.co` is in `reddit.com` (Twitter, March 2021)."""
+
+    needles: tuple[str, ...]
+
+    def holds(self, value: object) -> bool:
+        texts: Iterable[object] = value if isinstance(value, tuple) else (value,)
+        return any(needle in text for text in texts if isinstance(text, str) for needle in self.needles)
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """The pattern is found in the text (Python's `re`, `search`)."""
+
+    pattern: re.Pattern[str]
+
+    def holds(self, value: object) -> bool:
+        texts: Iterable[object] = value if isinstance(value, tuple) else (value,)
+        return any(self.pattern.search(text) is not None for text in texts if isinstance(text, str))
+
+
+class Within:
+    """The address lies in one of these networks; one look-up for each prefix length that occurs."""
+
+    __slots__ = ("_v4", "_v6", "networks")
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self.networks = tuple(networks)
+        self._v4: dict[int, set[int]] = {}
+        self._v6: dict[int, set[int]] = {}
+        for network in self.networks:
+            table = self._v4 if network.version == 4 else self._v6
+            shift = network.max_prefixlen - network.prefixlen
+            table.setdefault(shift, set()).add(int(network.network_address) >> shift)
+
+    def holds(self, value: object) -> bool:
+        assert isinstance(value, bytes)
+        number = int.from_bytes(value, "big")
+        table = self._v4 if len(value) == 4 else self._v6
+        return any(number >> shift in starts for shift, starts in table.items())
+
+
+@dataclass(frozen=True, slots=True)
+class InRanges:
+    """The number lies in one of these ranges, both ends included."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def holds(self, value: object) -> bool:
+        numbers: Iterable[object] = value if isinstance(value, tuple) else (value,)
+        return any(low <= number <= high for number in numbers if isinstance(number, int) for low, high in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The field is there, with whatever value (`wanted` False: it is not)."""
+
+    wanted: bool
+
+    def holds(self, value: object) -> bool:
+        return self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A leaf: one field, one comparison. A field that is not there answers no."""
+
+    field: str
+    operator: Operator
+
+    def test(self, look: Look) -> bool | None:
+        value = look.value(self.field)
+        if value is UNKNOWN:
+            return None
+        if value is None:
+            return isinstance(self.operator, Present) and not self.operator.wanted
+        return self.operator.holds(value)
+
+    def fields(self) -> frozenset[str]:
+        return frozenset({self.field})
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every part holds; without parts: always."""
+
+    parts: tuple[Match, ...]
+
+    def test(self, look: Look) -> bool | None:
+        known = True
+        for part in self.parts:
+            answer = part.test(look)
+            if answer is False:
+                return False
+            if answer is None:
+                known = False
+        return True if known else None
+
+    def fields(self) -> frozenset[str]:
+        return frozenset().union(*(part.fields() for part in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one part holds."""
+
+    parts: tuple[Match, ...]
+
+    def test(self, look: Look) -> bool | None:
+        known = True
+        for part in self.parts:
+            answer = part.test(look)
+            if answer is True:
+                return True
+            if answer is None:
+                known = False
+        return False if known else None
+
+    def fields(self) -> frozenset[str]:
+        return frozenset().union(*(part.fields() for part in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold; not known while the part is not."""
+
+    part: Match
+
+    def test(self, look: Look) -> bool | None:
+        answer = self.part.test(look)
+        return None if answer is None else not answer
+
+    def fields(self) -> frozenset[str]:
+        return self.part.fields()

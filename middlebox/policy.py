@@ -1,0 +1,167 @@
+"""A policy: one box and its rules, each rule a match, its actions, a memory, a chance and a schedule.
+
+Immutable values; a wrong one cannot be built. How a policy is read from a file is said by `load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from middlebox.ability import Ability
+from middlebox.action import Action, AnswerDns, unable
+from middlebox.match import Match
+
+
+class PolicyError(ValueError):
+    """A policy that contradicts itself."""
+
+
+class Key(Enum):
+    """What a later flow must share with the one that was punished."""
+
+    CLIENT = "client"  #: the client's address
+    SERVER = "server"  #: the server's address
+    TWO = "2-tuple"  #: client and server address
+    THREE = "3-tuple"  #: and the server's port
+    FOUR = "4-tuple"  #: and the client's port
+
+
+class Rearm(Enum):
+    """What starts the time of a residual censorship anew."""
+
+    NEVER = "never"
+    ON_TRIGGER = "on-trigger"  #: the rule matches again
+    ON_PACKET = "on-packet"  #: any packet that shares the key (Iran; Bock et al., WOOT 2021)
+
+
+class Start(Enum):
+    """The first packet of a later flow that meets the residual action."""
+
+    SYN = "syn"
+    ESTABLISHED = "established"  #: the client's first packet after its SYN
+    DATA = "data"  #: the client's first packet with payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Residual censorship: what happens to later flows after a rule has matched."""
+
+    duration_ns: int | None  #: None: for ever
+    key: Key
+    rearm: Rearm = Rearm.NEVER
+    actions: tuple[Action, ...] = ()  #: empty: those of the rule
+    start: Start = Start.SYN
+    coverage: float = 1.0  #: share of later flows that meet it, drawn for each flow
+    delay_ns: int = 0  #: from the trigger to the first flow that meets it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A daily window of time; one that ends before it begins runs over midnight."""
+
+    begin_s: int  #: seconds after midnight
+    end_s: int
+
+    def holds(self, second: int) -> bool:
+        if self.begin_s <= self.end_s:
+            return self.begin_s <= second < self.end_s
+        return second >= self.begin_s or second < self.end_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a rule is awake: inside a window and on a day and in a phase, each of them if it is named."""
+
+    windows: tuple[Window, ...] = ()
+    days: frozenset[int] = frozenset()  #: 0: Monday
+    phases: frozenset[str] = frozenset()
+    utc_offset_s: int = 0
+
+    def awake(self, now_ns: int, phase: str) -> bool:
+        """`now_ns`: since 1970-01-01 UTC."""
+        if self.phases and phase not in self.phases:
+            return False
+        if not self.windows and not self.days:
+            return True
+        seconds = now_ns // 1_000_000_000 + self.utc_offset_s
+        if self.days and (seconds // 86_400 + 3) % 7 not in self.days:  # 1970-01-01 was a Thursday
+            return False
+        return not self.windows or any(window.holds(seconds % 86_400) for window in self.windows)
+
+
+ALWAYS = Schedule()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One clause: its question, its answer, and what stays behind."""
+
+    name: str
+    match: Match
+    actions: tuple[Action, ...]
+    memory: Memory | None = None
+    chance: float = 1.0  #: share of flows, drawn for each flow
+    when: Schedule = ALWAYS
+
+    def __post_init__(self) -> None:
+        if not self.actions:
+            raise PolicyError(f"rule '{self.name}' does nothing: give it an action")
+        if not 0 < self.chance <= 1:
+            raise PolicyError(f"rule '{self.name}': the chance is {self.chance}; it must lie above 0 and up to 1")
+        if any(isinstance(action, AnswerDns) for action in self.actions) and not any(
+            name.startswith("dns.") for name in self.match.fields()
+        ):
+            raise PolicyError(f"rule '{self.name}' answers DNS but does not match on a dns.* field: nothing to answer")
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """The protocols whose facts this rule waits for ("tls")."""
+        from middlebox.fields import protocol_of
+
+        return frozenset(name for name in map(protocol_of, self.match.fields()) if name)
+
+    @property
+    def action_text(self) -> str:
+        return "+".join(action.word for action in self.actions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One box and its rules; the first rule that matches decides."""
+
+    name: str
+    about: str = ""
+    ability: Ability = field(default_factory=Ability)
+    rules: tuple[Rule, ...] = ()
+    #: name of a list -> its entries, for people and for the lab's DNS; the matches hold their own
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source_text: str = ""  #: the file as it was read
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        names = [rule.name for rule in self.rules]
+        for name in names:
+            if names.count(name) > 1:
+                raise PolicyError(f"two rules are called '{name}'")
+        for rule in self.rules:
+            every = rule.actions + (rule.memory.actions if rule.memory else ())
+            for action in every:
+                why = unable(self.ability, action)
+                if why:
+                    raise PolicyError(f"rule '{rule.name}': {why}")
+
+    @staticmethod
+    def load(name_or_path: str | Path) -> Policy:
+        """Read a shipped policy by its name or any policy by its path; raises `middlebox.load.LoadError`."""
+        from middlebox.load import load
+
+        return load(name_or_path)
+
+    def sentences(self) -> list[str]:
+        """The policy read back, a sentence at a time."""
+        from middlebox.sentences import sentences
+
+        return sentences(self)
