@@ -1,0 +1,94 @@
+"""What a few attempts allow to say: shares and medians with their intervals.
+
+No hypothesis tests and no models; a reader compares intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import NormalDist, median
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`hits` of `n`, with the Wilson score interval of the share."""
+
+    hits: int
+    n: int
+    low: float  #: 0 to 1
+    high: float
+
+    @property
+    def value(self) -> float:
+        return self.hits / self.n if self.n else math.nan
+
+    def __str__(self) -> str:
+        if not self.n:
+            return "0 of 0"
+        interval = f"95 % interval {percent(self.low)} to {percent(self.high)}"
+        return f"{self.hits} of {self.n} ({percent(self.value)}, {interval})"
+
+
+@dataclass(frozen=True, slots=True)
+class Median:
+    """A median and two of the values around it that hold it with at least `coverage`."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    coverage: float  #: below 0.95 when there are fewer than six values: then the interval is the whole range
+
+
+def percent(share: float) -> str:
+    """0.098 -> "9.8 %", 1.0 -> "100 %"."""
+    number = round(share * 100, 1)
+    return f"{number:.0f} %" if number == int(number) else f"{number:.1f} %"
+
+
+def wilson(hits: int, n: int, confidence: float = 0.95) -> Share:
+    """The Wilson score interval without continuity correction.
+
+    E. B. Wilson, JASA 22 (1927) 209; R. G. Newcombe, Statistics in Medicine 17 (1998) 857, method 3. Unlike the
+    textbook's interval it is right near 0 and 1 and for ten attempts, which is where blocked shares lie.
+    """
+    if not 0 <= hits <= n:
+        raise ValueError(f"{hits} of {n} is no share")
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence of {confidence}; it must lie between 0 and 1")
+    if n == 0:
+        return Share(0, 0, 0.0, 1.0)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = hits / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if hits == 0 else centre - half  # exact at the ends, where rounding would leave 1e-17
+    high = 1.0 if hits == n else centre + half
+    return Share(hits, n, low, high)
+
+
+def middle(values: Iterable[float], confidence: float = 0.95) -> Median | None:
+    """The median with the narrowest symmetric order-statistic interval of at least `confidence`; None of no values.
+
+    Needs no assumption about the distribution (H. A. David, Order Statistics, section 2.5): the number of values
+    below the median is binomial with p = 1/2.
+    """
+    ordered = sorted(values)
+    n = len(ordered)
+    if n == 0:
+        return None
+    best, covered = 0, _covered(0, n)
+    for index in range(n // 2):
+        share = _covered(index, n)
+        if share < confidence:
+            break
+        best, covered = index, share
+    return Median(median(ordered), ordered[best], ordered[n - 1 - best], n, covered)
+
+
+def _covered(index: int, n: int) -> float:
+    """How often the median lies between the values of rank `index` and n - 1 - `index` (from 0)."""
+    tail = sum(math.comb(n, k) for k in range(index + 1))
+    return max(0.0, 1.0 - 2.0 * tail / float(2**n))

@@ -1,0 +1,90 @@
+"""Intervals against published values and against their definition."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.stats import middle, percent, wilson
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [  # R. G. Newcombe, Statistics in Medicine 17 (1998) 857, table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_gives_newcombes_published_intervals(hits: int, n: int, low: float, high: float) -> None:
+    share = wilson(hits, n)
+    assert share.low == pytest.approx(low, abs=5e-5)
+    assert share.high == pytest.approx(high, abs=5e-5)
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share_and_is_symmetric(pair: tuple[int, int]) -> None:
+    hits, n = pair
+    share, other = wilson(hits, n), wilson(n - hits, n)
+    assert 0 <= share.low <= share.value <= share.high <= 1
+    assert share.low == pytest.approx(1 - other.high, abs=1e-12)
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(1, n - 1) if n > 1 else st.just(0), st.just(n))))
+def test_at_the_ends_the_score_test_just_rejects(pair: tuple[int, int]) -> None:
+    hits, n = pair
+    share = wilson(hits, n)
+    for end in (share.low, share.high):
+        if 0 < end < 1:  # the interval is where |hits/n - p| <= z * sqrt(p (1 - p) / n)
+            assert abs(share.value - end) == pytest.approx(1.959964 * math.sqrt(end * (1 - end) / n), rel=1e-5)
+
+
+def test_without_attempts_nothing_is_known() -> None:
+    share = wilson(0, 0)
+    assert (share.low, share.high) == (0.0, 1.0)
+    assert math.isnan(share.value)
+    assert str(share) == "0 of 0"
+
+
+def test_impossible_shares_are_refused() -> None:
+    with pytest.raises(ValueError, match="11 of 10"):
+        wilson(11, 10)
+    with pytest.raises(ValueError, match="confidence"):
+        wilson(1, 2, 95)
+
+
+def test_shares_read_like_a_paper() -> None:
+    assert str(wilson(10, 10)) == "10 of 10 (100 %, 95 % interval 72.2 % to 100 %)"
+    assert percent(0.0984) == "9.8 %"
+
+
+def test_the_median_interval_takes_the_published_ranks() -> None:
+    # Conover, Practical Nonparametric Statistics, table A3: n = 10 ranks 2 and 9 (97.9 %), n = 20 ranks 6 and 15
+    ten = middle(range(1, 11))
+    assert ten is not None
+    assert (ten.value, ten.low, ten.high, ten.n) == (5.5, 2, 9, 10)
+    assert ten.coverage == pytest.approx(0.9785, abs=5e-5)
+    twenty = middle(range(1, 21))
+    assert twenty is not None
+    assert (twenty.low, twenty.high) == (6, 15)
+
+
+def test_few_values_give_their_range_and_say_so() -> None:
+    three = middle([3.0, 1.0, 2.0])
+    assert three is not None
+    assert (three.low, three.value, three.high) == (1.0, 2.0, 3.0)
+    assert three.coverage == pytest.approx(0.75)
+    assert middle([]) is None
+
+
+def test_the_median_interval_covers_as_often_as_it_says() -> None:
+    rng = random.Random(5)
+    inside = 0
+    for _ in range(2000):
+        found = middle(rng.expovariate(1.0) for _ in range(15))
+        assert found is not None
+        inside += found.low <= math.log(2) <= found.high
+    assert inside / 2000 == pytest.approx(0.9648, abs=0.015)  # ranks 4 and 12 of 15
