@@ -120,6 +120,8 @@ class Within:
             table.setdefault(shift, set()).add(int(network.network_address) >> shift)
 
     def holds(self, value: object) -> bool:
+        if isinstance(value, tuple):
+            return any(self.holds(address) for address in value)
         assert isinstance(value, bytes)
         number = int.from_bytes(value, "big")
         table = self._v4 if len(value) == 4 else self._v6

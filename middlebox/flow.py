@@ -1,0 +1,350 @@
+"""The flows a box knows: who began each, how far its handshake is, what has been read of it, and what it now suffers.
+
+The table is bounded: the flow that has been silent longest goes first, and is counted. TCP state is made, moved and
+ended exactly by the segments that the box's ability names; endpoints may well disagree, and evasions live on that.
+"""
+
+from __future__ import annotations
+
+from middlebox.ability import Ability, EndCheck, EndEffect, Handshake, Header, Segment, Sequence, Tcp
+from middlebox.dissect.base import Fact
+from middlebox.packet import ACK, FIN, ICMP, ICMPV6, RST, SYN, TCP, UDP, PacketView, address_text
+from middlebox.policy import Rule
+from middlebox.stream import Stream, distance
+from middlebox.verdict import Direction
+
+FlowKey = tuple[bytes, int, bytes, int, int]
+
+#: a flow moves to the young end of the table at most this often: cheap, and exact enough for forgetting
+_FRESH_NS = 1_000_000_000
+#: old flows that are looked at for idleness whenever a new one is made
+_SWEEP = 2
+#: names of the transport protocols in flow texts; others are written as "ip-NUMBER"
+_NAMES = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}
+#: ports below this belong to servers, when nothing else tells who is the client
+_WELL_KNOWN = 1024
+
+
+def transport_name(proto: int) -> str:
+    return _NAMES.get(proto) or f"ip-{proto}"
+
+
+def _end(address: bytes, port: int, has_ports: bool) -> str:
+    text = address_text(address)
+    if not has_ports:
+        return text
+    return f"[{text}]:{port}" if len(address) == 16 else f"{text}:{port}"
+
+
+def flow_text(proto: int, client: bytes, client_port: int, server: bytes, server_port: int) -> str:
+    """ "tcp 10.0.0.1:40000>203.0.113.5:443", initiator first."""
+    ports = proto in (TCP, UDP)
+    return f"{transport_name(proto)} {_end(client, client_port, ports)}>{_end(server, server_port, ports)}"
+
+
+def looks_like_an_answer(view: PacketView) -> bool:
+    """Guess, for a packet whose flow's beginning was not seen, that it comes from the server."""
+    if view.proto == TCP and view.flags & SYN:
+        return bool(view.flags & ACK)
+    return view.src_port < view.dst_port and view.src_port < _WELL_KNOWN and view.src_port != 0
+
+
+def segment_of(view: PacketView) -> Segment:
+    """The kind of a TCP segment."""
+    flags = view.flags
+    if flags & RST:
+        return Segment.RST_ACK if flags & ACK else Segment.RST
+    if flags & SYN:
+        return Segment.SYN_ACK if flags & ACK else Segment.SYN
+    if flags & FIN:
+        return Segment.FIN
+    return Segment.DATA if view.payload_len else Segment.ACK
+
+
+class _Dropping:
+    """A drop in force on a flow."""
+
+    __slots__ = ("directions", "from_ns", "packets_left", "rule")
+
+    def __init__(self, rule: Rule, directions: frozenset[Direction], from_ns: int, packets_left: int) -> None:
+        self.rule = rule
+        self.directions = directions
+        self.from_ns = from_ns
+        self.packets_left = packets_left  # packets that still pass
+
+
+class _Rewriting:
+    """The server's packets become resets."""
+
+    __slots__ = ("flags", "from_ns", "rule")
+
+    def __init__(self, rule: Rule, flags: int, from_ns: int) -> None:
+        self.rule = rule
+        self.flags = flags
+        self.from_ns = from_ns
+
+
+class Reading:
+    """What the dissectors have made of one direction of a flow."""
+
+    __slots__ = ("need", "pending", "stream")
+
+    def __init__(self, pending: tuple[str, ...], stream: Stream | None) -> None:
+        self.pending = pending  #: the dissectors that still want bytes
+        self.stream = stream  #: None: datagrams
+        self.need = 1  #: bytes below which asking again is useless
+
+
+class Flow:
+    """One flow as the box believes it to be."""
+
+    __slots__ = (
+        "acked",
+        "client",
+        "client_port",
+        "closing",
+        "dropping",
+        "facts",
+        "last_ns",
+        "packets",
+        "passed",
+        "payloads",
+        "picked_up",
+        "proto",
+        "readings",
+        "resynchronising",
+        "rewriting",
+        "server",
+        "server_port",
+        "settled",
+        "stopped",
+        "syn",
+        "syn_ack",
+        "text",
+    )
+
+    def __init__(self, proto: int, client: bytes, client_port: int, server: bytes, server_port: int) -> None:
+        self.proto = proto
+        self.client = client
+        self.client_port = client_port
+        self.server = server
+        self.server_port = server_port
+        self.text = flow_text(proto, client, client_port, server, server_port)
+        self.last_ns = 0
+        self.packets = 0
+        self.payloads = 0  #: packets with payload
+        self.syn = self.syn_ack = self.acked = False  #: how far the handshake was seen
+        self.picked_up = False  #: known from its middle on
+        self.closing = False  #: a FIN or RST was seen, believed or not
+        self.resynchronising = False  #: the next segment's sequence number will be believed
+        self.stopped = False  #: nothing more is read
+        self.settled = False  #: no rule can match any more
+        self.passed: Rule | None = None  #: a rule let it go
+        self.facts: dict[str, Fact] = {}
+        self.readings: dict[Direction, Reading] = {}
+        self.dropping: _Dropping | None = None
+        self.rewriting: _Rewriting | None = None
+
+    @property
+    def ends(self) -> tuple[bytes, int, bytes, int]:
+        return self.client, self.client_port, self.server, self.server_port
+
+    def direction(self, view: PacketView) -> Direction:
+        from_client = view.src_port == self.client_port and view.src == self.client
+        return Direction.TO_SERVER if from_client else Direction.TO_CLIENT
+
+    def handshake_is(self, wanted: Handshake) -> bool:
+        """True if as much of the handshake was seen as the box wants."""
+        if self.picked_up or wanted is Handshake.NONE:
+            return True
+        if wanted is Handshake.SYN:
+            return self.syn
+        if wanted is Handshake.SYN_ACK:
+            return self.syn and self.syn_ack
+        return self.syn and self.syn_ack and self.acked
+
+    def drop_from(self, rule: Rule, directions: frozenset[Direction], from_ns: int, packets_left: int) -> None:
+        if self.dropping is None:
+            self.dropping = _Dropping(rule, directions, from_ns, packets_left)
+
+    def rewrite_from(self, rule: Rule, flags: int, from_ns: int) -> None:
+        if self.rewriting is None:
+            self.rewriting = _Rewriting(rule, flags, from_ns)
+
+
+class FlowTable:
+    """All flows of a box."""
+
+    __slots__ = ("_ability", "_flows", "created", "evicted", "expired")
+
+    def __init__(self, ability: Ability) -> None:
+        self._ability = ability
+        self._flows: dict[FlowKey, Flow] = {}
+        self.created = 0
+        self.evicted = 0  #: forgotten because the table was full
+        self.expired = 0  #: forgotten because they were silent
+
+    def __len__(self) -> int:
+        return len(self._flows)
+
+    def find(self, view: PacketView, now_ns: int) -> Flow | None:
+        """The flow of a packet, in either direction; one that was silent too long is forgotten instead."""
+        key = (view.src, view.src_port, view.dst, view.dst_port, view.proto)
+        flow = self._flows.get(key)
+        if flow is None:
+            key = (view.dst, view.dst_port, view.src, view.src_port, view.proto)
+            flow = self._flows.get(key)
+            if flow is None:
+                return None
+        silent = now_ns - flow.last_ns
+        if silent > _FRESH_NS:
+            del self._flows[key]
+            if silent > self._ability.tcp.idle_ns:
+                self.expired += 1
+                return None
+            self._flows[key] = flow
+        flow.last_ns = now_ns
+        return flow
+
+    def make(self, view: PacketView, now_ns: int, *, from_server: bool) -> Flow:
+        """A new flow that this packet begins (or, `from_server`, answers)."""
+        if from_server:
+            flow = Flow(view.proto, view.dst, view.dst_port, view.src, view.src_port)
+        else:
+            flow = Flow(view.proto, view.src, view.src_port, view.dst, view.dst_port)
+        flow.last_ns = now_ns
+        self._sweep(now_ns)
+        self._flows[(flow.client, flow.client_port, flow.server, flow.server_port, flow.proto)] = flow
+        self.created += 1
+        return flow
+
+    def forget(self, flow: Flow) -> None:
+        self._flows.pop((flow.client, flow.client_port, flow.server, flow.server_port, flow.proto), None)
+
+    def of_protocol(self, proto: int) -> list[Flow]:
+        """All flows of one transport protocol."""
+        return [flow for flow in self._flows.values() if flow.proto == proto]
+
+    def _sweep(self, now_ns: int) -> None:
+        for _ in range(_SWEEP):
+            oldest = next(iter(self._flows), None)
+            if oldest is None or now_ns - self._flows[oldest].last_ns <= self._ability.tcp.idle_ns:
+                break
+            del self._flows[oldest]
+            self.expired += 1
+        while len(self._flows) >= self._ability.limits.flows:
+            del self._flows[next(iter(self._flows))]
+            self.evicted += 1
+
+
+class TcpBelief:
+    """Moves TCP flows by the segments that the box believes."""
+
+    __slots__ = ("_ability", "_readers", "_table", "_tcp")
+
+    def __init__(self, ability: Ability, table: FlowTable, readers: tuple[str, ...]) -> None:
+        self._ability = ability
+        self._tcp: Tcp = ability.tcp
+        self._table = table
+        self._readers = readers  # the dissectors that the policy wants on TCP
+
+    def reads_header(self, view: PacketView) -> bool:
+        """True if the box understands this packet's TCP header."""
+        if self._tcp.header is Header.ANY:
+            return True
+        if view.malformed:
+            return False
+        return self._tcp.header is not Header.PLAIN or view.data_offset == 20
+
+    def find(self, view: PacketView, now_ns: int) -> Flow | None:
+        """The known flow of a segment; a SYN on a flow that was closing begins a new one."""
+        flow = self._table.find(view, now_ns)
+        if flow is not None and flow.closing and segment_of(view) is Segment.SYN and Segment.SYN in self._tcp.create:
+            self._table.forget(flow)
+            return None
+        return flow
+
+    def begin(self, view: PacketView, now_ns: int) -> Flow | None:
+        """A flow for a packet that belongs to none, or None if this segment does not make one."""
+        kind = segment_of(view)
+        if kind in self._tcp.create:
+            pass
+        elif not (self._tcp.mid_stream and kind is Segment.DATA):
+            return None
+        flow = self._table.make(view, now_ns, from_server=looks_like_an_answer(view))
+        flow.picked_up = kind is not Segment.SYN and kind is not Segment.SYN_ACK
+        return flow
+
+    def follow(self, flow: Flow, view: PacketView, direction: Direction) -> str:
+        """Move the flow's state by a segment, before its payload is read; say what changed, "" for nothing."""
+        kind = segment_of(view)
+        tcp = self._tcp
+        said = ""
+        if kind is Segment.SYN and direction is Direction.TO_SERVER:
+            flow.syn = True
+        elif kind is Segment.SYN_ACK and direction is Direction.TO_CLIENT:
+            flow.syn_ack = True
+        elif direction is Direction.TO_SERVER and flow.syn_ack and view.flags & ACK and kind is not Segment.SYN:
+            flow.acked = True
+        reading = flow.readings.get(direction)
+        begins = (view.seq + (1 if view.flags & SYN else 0)) & 0xFFFF_FFFF
+        if reading is None:
+            wanted = direction in self._ability.inspect.directions and not flow.stopped
+            stream = Stream(begins, self._ability.reassembly, tcp.sequence)
+            reading = flow.readings[direction] = Reading(self._readers if wanted else (), stream)
+        if flow.resynchronising and kind in tcp.resynchronise:
+            flow.resynchronising = False
+            said = self._move(flow, view, direction, begins)
+        elif kind in tcp.resynchronise and tcp.end_effect is not EndEffect.RESYNCHRONISE:
+            said = self._move(flow, view, direction, begins)
+        if view.flags & (FIN | RST):
+            flow.closing = True
+            if kind in tcp.end or (view.flags & FIN and Segment.FIN in tcp.end):
+                said = self._end(flow, view, reading) or said
+        return said
+
+    def _move(self, flow: Flow, view: PacketView, direction: Direction, begins: int) -> str:
+        """Believe the segment's sequence number for its direction, and a SYN+ACK's acknowledgement for the other."""
+        said = ""
+        reading = flow.readings.get(direction)
+        if reading is not None and reading.stream is not None and reading.stream.expected != begins:
+            if not (view.payload_len and distance(begins, reading.stream.expected) < 0):
+                said = "resynchronised to this segment's sequence number"
+            reading.stream.move(begins)
+            reading.need = 1
+        other = flow.readings.get(direction.reverse)
+        if view.flags & SYN and view.flags & ACK and other is not None and other.stream is not None:
+            if other.stream.expected != view.ack:
+                said = "resynchronised to what this SYN+ACK acknowledges"
+                other.stream.move(view.ack)
+                other.need = 1
+        return said
+
+    def _end(self, flow: Flow, view: PacketView, reading: Reading) -> str:
+        tcp = self._tcp
+        if tcp.end_effect is EndEffect.IGNORE:
+            return ""
+        if tcp.end_check is EndCheck.SEQUENCE and tcp.sequence is not Sequence.ANY and reading.stream is not None:
+            off = distance(view.seq, reading.stream.expected)
+            if off != 0:
+                return f"not believed: this end's sequence number is {off:+} bytes off the expected one"
+        if tcp.end_effect is EndEffect.RESYNCHRONISE:
+            flow.resynchronising = True
+            return "the next segment's sequence number will be believed"
+        self._table.forget(flow)
+        return "forgot the connection"
+
+    def end_all(self, view: PacketView) -> bool:
+        """Under `end_check: nothing` a stranger's RST or FIN ends every connection of the box; True if it did."""
+        kind = segment_of(view)
+        tcp = self._tcp
+        if tcp.end_check is not EndCheck.NOTHING or tcp.end_effect is EndEffect.IGNORE:
+            return False
+        if kind not in tcp.end and not (view.flags & FIN and Segment.FIN in tcp.end):
+            return False
+        for flow in self._table.of_protocol(TCP):
+            if tcp.end_effect is EndEffect.RESYNCHRONISE:
+                flow.resynchronising = True
+            else:
+                self._table.forget(flow)
+        return True

@@ -1,0 +1,96 @@
+"""What a policy means to happen to a subject, whatever its box is able to see: the yardstick for over- and underblocking.
+
+The rules are asked about ideal facts (a name in a DNS query, in a ClientHello, in an HTTP request); a field that the
+subject does not settle is left open, and an open question is not a match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from middlebox.action import Hold, Log, Pass
+from middlebox.fields import PACKET_FIELDS, protocol_of
+from middlebox.match import UNKNOWN
+from middlebox.policy import Policy
+
+#: the two ends of the scale that a policy of this version can mean; throttling comes with its actions
+OK, BLOCKED, DEGRADED = "ok", "blocked", "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ideal:
+    """A look at something that has not happened: the named fields are known, others of the same protocols absent."""
+
+    values: Mapping[str, object]
+
+    def value(self, name: str) -> object:
+        if name in self.values:
+            return self.values[name]
+        protocol = protocol_of(name)
+        spoken = {protocol_of(known) for known in self.values}
+        if protocol:
+            return UNKNOWN if protocol in spoken else None
+        return UNKNOWN if name in PACKET_FIELDS else None
+
+
+def _looks(
+    name: str | None, address: bytes | None, protocol: str, port: int, family: int
+) -> list[dict[str, object]]:
+    base: dict[str, object] = {
+        "direction": "to-server",
+        "initiator": "inside",
+        "ip.version": family,
+        "ip.fragment": False,
+    }
+    server: dict[str, object] = {} if address is None else {"server.ip": address, "dst.ip": address, "any.ip": address}
+    ports = {"server.port": port, "dst.port": port}
+    looks: list[dict[str, object]] = []
+    if name is not None:
+        kind = "AAAA" if family == 6 else "A"
+        asked: dict[str, object] = {"dns.name": name, "dns.type": kind, "dns.questions": 1}
+        looks.append({**base, "transport": "udp", "server.port": 53, "dst.port": 53, **asked})
+    if protocol == "dns":
+        return looks
+    looks.append({**base, **server, **ports, "transport": "tcp", "tcp.flags": ("SYN",)})
+    if protocol == "https":
+        looks.append({**base, **server, **ports, "transport": "tcp", "tls.sni": name, "tls.ech": False, "tls.esni": False})
+    elif protocol == "http":
+        http = {"http.host": name, "http.method": "GET", "http.target": "/", "http.version": "1.1"}
+        looks.append({**base, **server, **ports, "transport": "tcp", **http})
+    return looks
+
+
+def intended(
+    policy: Policy | None,
+    *,
+    name: str | None = None,
+    address: bytes | None = None,
+    protocol: str = "https",
+    port: int = 443,
+    family: int = 4,
+    resolves: bool = True,
+) -> str:
+    """What the policy means for a fetch by a subscriber inside: "ok", "blocked" or "degraded".
+
+    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "http" or
+    "dns"; `address` is packed; `resolves` False leaves the DNS query out. Chance and schedules do not count: what is
+    meant now and then is meant.
+    """
+    if policy is None:
+        return OK
+    meant = OK
+    for values in _looks(name, address, protocol, port, family):
+        if not resolves and values.get("server.port") == 53 and protocol != "dns":
+            continue
+        look = _Ideal(values)
+        for rule in policy.rules:
+            if rule.match.test(look) is not True or all(isinstance(action, Log) for action in rule.actions):
+                continue
+            if any(isinstance(action, Pass) for action in rule.actions):
+                break
+            if all(isinstance(action, Hold | Log) for action in rule.actions):
+                meant = DEGRADED
+                continue
+            return BLOCKED
+    return meant

@@ -1,0 +1,105 @@
+"""One packet in its flow as a match sees it: fields of the packet, of its place in the flow, and facts read so far."""
+
+from __future__ import annotations
+
+from middlebox.ability import Ability
+from middlebox.dissect import DISSECTORS
+from middlebox.dissect import FIELDS as FACT_FIELDS
+from middlebox.fields import protocol_of
+from middlebox.flow import Flow, transport_name
+from middlebox.match import UNKNOWN, Within
+from middlebox.packet import ACK, FIN, PSH, RST, SYN, TCP, UDP, URG, PacketView
+from middlebox.verdict import Direction
+
+_FLAGS = ((FIN, "FIN"), (SYN, "SYN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG"))
+_FLAG_BIT = {name: bit for bit, name in _FLAGS}
+
+
+def flag_names(flags: int) -> tuple[str, ...]:
+    """("SYN", "ACK"), in the order of their bits."""
+    return tuple(name for bit, name in _FLAGS if flags & bit)
+
+
+def flag_bits(names: str) -> int:
+    """The bits of "RST+ACK"; raises KeyError for a name that is none."""
+    bits = 0
+    for name in names.split("+"):
+        bits |= _FLAG_BIT[name.strip().upper()]
+    return bits
+
+
+class Looking:
+    """The look at one packet; made anew for each packet that rules are asked about."""
+
+    __slots__ = ("_ability", "_believed", "_inside", "direction", "flow", "view")
+
+    def __init__(
+        self, ability: Ability, inside: Within, view: PacketView, flow: Flow | None, direction: Direction, believed: bool
+    ) -> None:
+        self._ability = ability
+        self._inside = inside
+        self._believed = believed  # False: the box reads nothing of this packet's flow
+        self.view = view
+        self.flow = flow
+        self.direction = direction
+
+    def value(self, name: str) -> object:
+        """The field's value; None if it is absent; `UNKNOWN` if later packets may still tell."""
+        protocol = protocol_of(name)
+        if protocol:
+            return self._fact(name, protocol)
+        view = self.view
+        whose, _, what = name.partition(".")
+        if what == "ip" or what == "port":
+            return self._end(whose, what)
+        if name == "direction":
+            return self.direction.value
+        if name == "initiator":
+            client = view.src if self.direction is Direction.TO_SERVER else view.dst
+            return "inside" if self._inside.holds(client) else "outside"
+        if name == "transport":
+            word = transport_name(view.proto)
+            return word if not word.startswith("ip-") else "other"
+        if name == "payload.length":
+            return view.payload_len
+        if name == "payload":
+            return view.payload.decode("latin-1")
+        if name == "tcp.flags":
+            return flag_names(view.flags) if view.proto == TCP else None
+        if name == "ip.version":
+            return view.version
+        if name == "ip.ttl":
+            return view.ttl
+        if name == "ip.fragment":
+            return view.is_fragment
+        return view.total  # ip.length
+
+    def _end(self, whose: str, what: str) -> object:
+        view = self.view
+        if what == "port" and view.proto not in (TCP, UDP):
+            return None
+        if whose == "any":
+            if what == "port":
+                return (view.src_port, view.dst_port)
+            return (view.src, view.dst)
+        from_source = whose == "src" or whose == ("client" if self.direction is Direction.TO_SERVER else "server")
+        if what == "port":
+            return view.src_port if from_source else view.dst_port
+        return view.src if from_source else view.dst
+
+    def _fact(self, name: str, protocol: str) -> object:
+        flow = self.flow
+        transport = transport_name(self.view.proto)
+        if transport not in DISSECTORS[protocol].transports:
+            return None
+        if flow is None or not self._believed:
+            return UNKNOWN
+        fact = flow.facts.get(protocol)
+        if fact is not None:
+            return FACT_FIELDS[name].get(fact)
+        if flow.stopped:
+            return None
+        if flow.proto == UDP:
+            return None  # a datagram has been read whole, or is none of this protocol
+        pending = any(protocol in reading.pending for reading in flow.readings.values())
+        return UNKNOWN if pending or not flow.readings else None

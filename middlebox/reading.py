@@ -1,0 +1,141 @@
+"""Hands each flow's payload to the dissectors that the policy asks about, as far as the box looks into a flow.
+
+Only what rules mention is read. A dissector that needs more bytes is asked again when they have come; one that says
+"not mine" is not asked again. What the facts mean, the rules say.
+"""
+
+from __future__ import annotations
+
+from middlebox.dissect import DISSECTORS
+from middlebox.dissect.base import Reads, State
+from middlebox.flow import Flow, Reading
+from middlebox.packet import TCP, UDP, PacketView
+from middlebox.policy import Policy
+from middlebox.verdict import Direction
+
+#: messages that are read from one packet's bytes: more than fit into it with any sense
+MAX_MESSAGES = 64
+
+
+class Reader:
+    """The dissectors of one policy."""
+
+    __slots__ = ("_ability", "_directions", "on_tcp", "on_udp", "reads")
+
+    def __init__(self, policy: Policy) -> None:
+        self._ability = policy.ability
+        self._directions = policy.ability.inspect.directions
+        self.reads = Reads(records=policy.ability.reassembly.records)
+        wanted: frozenset[str] = frozenset().union(*(rule.asks for rule in policy.rules))
+        every = [DISSECTORS[name] for name in sorted(DISSECTORS)]
+        # a box that gives up on strangers must recognise all that it knows, not only what its rules ask about
+        strict = policy.ability.inspect.stranger > 0
+        self.on_tcp = tuple(d.name for d in every if "tcp" in d.transports and (strict or d.name in wanted))
+        self.on_udp = tuple(d.name for d in every if "udp" in d.transports and d.name in wanted)
+
+    def finished(self, flow: Flow) -> bool:
+        """True if no further payload of this flow can tell a fact."""
+        if flow.stopped:
+            return True
+        if flow.proto == UDP:
+            return not self.on_udp
+        if flow.proto != TCP:
+            return True
+        if not self.on_tcp:
+            return True
+        return len(flow.readings) == 2 and all(not reading.pending for reading in flow.readings.values())
+
+    def read(self, flow: Flow, seen: PacketView, direction: Direction) -> tuple[bool, str]:
+        """Read one packet's payload; say whether rules must be asked again, and what was learned."""
+        limit = self._ability.inspect.packets
+        if limit and flow.payloads > limit:
+            return self._stop(flow, f"this box reads {limit} packets of a flow and no more")
+        if flow.proto == UDP:
+            return self._datagram(flow, seen, direction)
+        if flow.proto != TCP:
+            return False, ""
+        reading = flow.readings.get(direction)
+        if reading is None or reading.stream is None:
+            return False, ""
+        if not reading.pending:
+            reading.stream.skip(seen.seq, seen.payload_len)
+            return False, ""
+        if not flow.handshake_is(self._ability.tcp.handshake):
+            return False, "not read: this box has not seen enough of the handshake"
+        return self._segment(flow, reading, seen)
+
+    def _stop(self, flow: Flow, why: str) -> tuple[bool, str]:
+        flow.stopped = True
+        flow.readings.clear()
+        return True, why
+
+    def _datagram(self, flow: Flow, seen: PacketView, direction: Direction) -> tuple[bool, str]:
+        if direction not in self._directions or not self.on_udp:
+            return False, ""
+        flow.facts.clear()
+        data = seen.payload
+        for name in self.on_udp:
+            found = DISSECTORS[name].read(data, "udp", self.reads)
+            if found.state is State.FOUND and found.fact is not None:
+                flow.facts[name] = found.fact
+                return True, f"read as {name}"
+        return True, "read as no protocol that the rules ask about"
+
+    def _segment(self, flow: Flow, reading: Reading, seen: PacketView) -> tuple[bool, str]:
+        stream = reading.stream
+        assert stream is not None
+        first = stream.taken == 0
+        if not stream.add(seen.seq, seen.payload):
+            if stream.broken:
+                reading.pending = ()
+                return True, "gave up on this direction: its bytes disagree, or outgrew the buffer"
+            return False, "waits behind a hole" if stream.waiting else "nothing new in this segment"
+        size = self._ability.inspect.bytes
+        if size and stream.taken > size:
+            return self._stop(flow, f"this box reads {size} bytes of a direction and no more")
+        if len(stream.data) < reading.need:
+            return False, f"{len(stream.data)} bytes so far, {reading.need} needed"
+        changed, said = self._message(flow, reading)
+        stranger = self._ability.inspect.stranger
+        if stranger and first and not reading.pending and not flow.facts and seen.payload_len >= stranger:
+            return self._stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
+        return changed, said
+
+    def _message(self, flow: Flow, reading: Reading) -> tuple[bool, str]:
+        """Ask the pending dissectors for the next message; the one that finds its own has the flow to itself."""
+        stream = reading.stream
+        assert stream is not None
+        data = bytes(stream.data)
+        pending: list[str] = []
+        need = 0
+        for name in reading.pending:
+            dissector = DISSECTORS[name]
+            found = dissector.read(data, "tcp", self.reads)
+            if found.state is State.NEED_MORE:
+                pending.append(name)
+                need = min(need or found.need, found.need)
+            elif found.state is State.FOUND and found.fact is not None:
+                flow.facts[name] = found.fact
+                reading.need = 1
+                reading.pending = (name,) if dissector.repeats else ()
+                if dissector.repeats:
+                    stream.consume(found.consumed)
+                else:
+                    stream.data.clear()
+                return True, f"read as {name}"
+        changed = len(pending) < len(reading.pending)
+        reading.pending = tuple(pending)
+        reading.need = max(need, 1)
+        if not pending:
+            stream.data.clear()
+            return changed, "read as no protocol that the rules ask about"
+        return changed, f"{len(data)} bytes so far, {need} needed"
+
+    def again(self, flow: Flow, direction: Direction) -> tuple[bool, str]:
+        """Read the next message that came with the same packet (pipelining); False if there is none."""
+        reading = flow.readings.get(direction)
+        if reading is None or reading.stream is None or not reading.pending or flow.stopped:
+            return False, ""
+        if not reading.stream.data or len(reading.stream.data) < reading.need:
+            return False, ""
+        return self._message(flow, reading)
