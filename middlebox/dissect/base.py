@@ -1,0 +1,115 @@
+"""What each dissector offers: named, typed fields, and one pure function from bytes to a fact.
+
+Nothing here knows a protocol, keeps bytes between two calls, or guesses by port numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Kind(Enum):
+    """The type of a field; it decides which operators a policy may use on it."""
+
+    NAME = "name"  #: a host name: lower case, no dot at its end
+    TEXT = "text"  #: one string
+    TEXTS = "texts"  #: a tuple of strings
+    NUMBER = "number"  #: one integer
+    NUMBERS = "numbers"  #: a tuple of integers
+    FLAG = "flag"  #: yes or no
+    ADDRESS = "address"  #: IP addresses in network order, 4 or 16 bytes each; no dissector tells one
+
+
+#: what a field can hold
+Value = str | int | bool | tuple[str, ...] | tuple[int, ...]
+
+
+class Fact:
+    """What a dissector learned from one message; each protocol has its own frozen subclass."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One thing that a policy may ask about a protocol."""
+
+    name: str  #: the dissector's name, a dot, and a word: "tls.sni"
+    kind: Kind
+    about: str  #: one line for people
+    attribute: str  #: where it stands in the fact
+
+    def get(self, fact: Fact) -> Value | None:
+        """The value in a fact of this field's own protocol; None if the message does not have it."""
+        value: Value | None = getattr(fact, self.attribute, None)
+        return value
+
+
+class State(Enum):
+    """How far a dissector got."""
+
+    FOUND = "found"  #: one whole message: `fact` and `consumed` are set
+    NEED_MORE = "need-more"  #: the beginning of a message: `need` is set
+    NOT_MINE = "not-mine"  #: no bytes that may follow make this a message of the protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The answer of a dissector."""
+
+    state: State
+    fact: Fact | None = None
+    #: FOUND: bytes up to the end of the message, where the next one may start. It lies behind the bytes given when
+    #: the message carries a body whose length is known: then that much is still to be skipped
+    consumed: int = 0
+    need: int = 0  #: NEED_MORE: the smallest buffer length, in bytes, with which asking again is worth it
+
+
+#: the one answer for foreign bytes
+NOT_MINE = Reading(State.NOT_MINE)
+
+
+def need_more(length: int) -> Reading:
+    """Ask again when there are this many bytes."""
+    return Reading(State.NEED_MORE, None, 0, length)
+
+
+def found(fact: Fact, consumed: int) -> Reading:
+    """One message that ends after this many bytes."""
+    return Reading(State.FOUND, fact, consumed)
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a box is able to read inside a stream, as far as dissectors care."""
+
+    records: bool = True  #: joins a TLS handshake message that is spread over several records
+
+
+class Dissector(Protocol):
+    """One protocol."""
+
+    @property
+    def name(self) -> str:
+        """The first part of its fields' names."""
+
+    @property
+    def transports(self) -> frozenset[str]:
+        """Where it occurs: "tcp", "udp"."""
+
+    @property
+    def repeats(self) -> bool:
+        """True if one direction of a flow carries several messages."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What it can tell."""
+
+    def read(self, data: bytes, transport: str, reads: Reads) -> Reading:
+        """Read the message that starts at the first byte.
+
+        `data` is one datagram, or all contiguous bytes of one direction so far. Pure; never raises, never guesses,
+        and once it has answered NOT_MINE to some bytes it answers so to whatever begins with them.
+        """
