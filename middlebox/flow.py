@@ -84,14 +84,14 @@ class _Rewriting:
         self.from_ns = from_ns
 
 
-class Reading:
+class Progress:
     """What the dissectors have made of one direction of a flow."""
 
     __slots__ = ("need", "pending", "stream")
 
-    def __init__(self, pending: tuple[str, ...], stream: Stream | None) -> None:
+    def __init__(self, pending: tuple[str, ...], stream: Stream) -> None:
         self.pending = pending  #: the dissectors that still want bytes
-        self.stream = stream  #: None: datagrams
+        self.stream = stream
         self.need = 1  #: bytes below which asking again is useless
 
 
@@ -111,7 +111,7 @@ class Flow:
         "payloads",
         "picked_up",
         "proto",
-        "readings",
+        "progress",
         "resynchronising",
         "rewriting",
         "server",
@@ -141,7 +141,7 @@ class Flow:
         self.settled = False  #: no rule can match any more
         self.passed: Rule | None = None  #: a rule let it go
         self.facts: dict[str, Fact] = {}
-        self.readings: dict[Direction, Reading] = {}
+        self.progress: dict[Direction, Progress] = {}
         self.dropping: _Dropping | None = None
         self.rewriting: _Rewriting | None = None
 
@@ -286,12 +286,12 @@ class TcpBelief:
             flow.syn_ack = True
         elif direction is Direction.TO_SERVER and flow.syn_ack and view.flags & ACK and kind is not Segment.SYN:
             flow.acked = True
-        reading = flow.readings.get(direction)
+        progress = flow.progress.get(direction)
         begins = (view.seq + (1 if view.flags & SYN else 0)) & 0xFFFF_FFFF
-        if reading is None:
+        if progress is None:
             wanted = direction in self._ability.inspect.directions and not flow.stopped
             stream = Stream(begins, self._ability.reassembly, tcp.sequence)
-            reading = flow.readings[direction] = Reading(self._readers if wanted else (), stream)
+            progress = flow.progress[direction] = Progress(self._readers if wanted else (), stream)
         if flow.resynchronising and kind in tcp.resynchronise:
             flow.resynchronising = False
             said = self._move(flow, view, direction, begins)
@@ -300,32 +300,32 @@ class TcpBelief:
         if view.flags & (FIN | RST):
             flow.closing = True
             if kind in tcp.end or (view.flags & FIN and Segment.FIN in tcp.end):
-                said = self._end(flow, view, reading) or said
+                said = self._end(flow, view, progress) or said
         return said
 
     def _move(self, flow: Flow, view: PacketView, direction: Direction, begins: int) -> str:
         """Believe the segment's sequence number for its direction, and a SYN+ACK's acknowledgement for the other."""
         said = ""
-        reading = flow.readings.get(direction)
-        if reading is not None and reading.stream is not None and reading.stream.expected != begins:
-            if not (view.payload_len and distance(begins, reading.stream.expected) < 0):
+        progress = flow.progress.get(direction)
+        if progress is not None and progress.stream.expected != begins:
+            if not (view.payload_len and distance(begins, progress.stream.expected) < 0):
                 said = "resynchronised to this segment's sequence number"
-            reading.stream.move(begins)
-            reading.need = 1
-        other = flow.readings.get(direction.reverse)
-        if view.flags & SYN and view.flags & ACK and other is not None and other.stream is not None:
-            if other.stream.expected != view.ack:
-                said = "resynchronised to what this SYN+ACK acknowledges"
-                other.stream.move(view.ack)
-                other.need = 1
+            progress.stream.move(begins)
+            progress.need = 1
+        other = flow.progress.get(direction.reverse)
+        acknowledges = view.flags & SYN and view.flags & ACK
+        if acknowledges and other is not None and other.stream.expected != view.ack:
+            said = "resynchronised to what this SYN+ACK acknowledges"
+            other.stream.move(view.ack)
+            other.need = 1
         return said
 
-    def _end(self, flow: Flow, view: PacketView, reading: Reading) -> str:
+    def _end(self, flow: Flow, view: PacketView, progress: Progress) -> str:
         tcp = self._tcp
         if tcp.end_effect is EndEffect.IGNORE:
             return ""
-        if tcp.end_check is EndCheck.SEQUENCE and tcp.sequence is not Sequence.ANY and reading.stream is not None:
-            off = distance(view.seq, reading.stream.expected)
+        if tcp.end_check is EndCheck.SEQUENCE and tcp.sequence is not Sequence.ANY:
+            off = distance(view.seq, progress.stream.expected)
             if off != 0:
                 return f"not believed: this end's sequence number is {off:+} bytes off the expected one"
         if tcp.end_effect is EndEffect.RESYNCHRONISE:

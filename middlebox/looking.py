@@ -101,5 +101,5 @@ class Looking:
             return None
         if flow.proto == UDP:
             return None  # a datagram has been read whole, or is none of this protocol
-        pending = any(protocol in reading.pending for reading in flow.readings.values())
-        return UNKNOWN if pending or not flow.readings else None
+        pending = any(protocol in progress.pending for progress in flow.progress.values())
+        return UNKNOWN if pending or not flow.progress else None

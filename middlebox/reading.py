@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from middlebox.dissect import DISSECTORS
 from middlebox.dissect.base import Reads, State
-from middlebox.flow import Flow, Reading
+from middlebox.flow import Flow, Progress
 from middlebox.packet import TCP, UDP, PacketView
 from middlebox.policy import Policy
 from middlebox.verdict import Direction
@@ -43,7 +43,11 @@ class Reader:
             return True
         if not self.on_tcp:
             return True
-        return len(flow.readings) == 2 and all(not reading.pending for reading in flow.readings.values())
+        for direction in self._directions:
+            progress = flow.progress.get(direction)
+            if progress is None or progress.pending:
+                return False
+        return True
 
     def read(self, flow: Flow, seen: PacketView, direction: Direction) -> tuple[bool, str]:
         """Read one packet's payload; say whether rules must be asked again, and what was learned."""
@@ -54,19 +58,19 @@ class Reader:
             return self._datagram(flow, seen, direction)
         if flow.proto != TCP:
             return False, ""
-        reading = flow.readings.get(direction)
-        if reading is None or reading.stream is None:
+        progress = flow.progress.get(direction)
+        if progress is None:
             return False, ""
-        if not reading.pending:
-            reading.stream.skip(seen.seq, seen.payload_len)
+        if not progress.pending:
+            progress.stream.skip(seen.seq, seen.payload_len)
             return False, ""
         if not flow.handshake_is(self._ability.tcp.handshake):
             return False, "not read: this box has not seen enough of the handshake"
-        return self._segment(flow, reading, seen)
+        return self._segment(flow, progress, seen)
 
     def _stop(self, flow: Flow, why: str) -> tuple[bool, str]:
         flow.stopped = True
-        flow.readings.clear()
+        flow.progress.clear()
         return True, why
 
     def _datagram(self, flow: Flow, seen: PacketView, direction: Direction) -> tuple[bool, str]:
@@ -81,34 +85,32 @@ class Reader:
                 return True, f"read as {name}"
         return True, "read as no protocol that the rules ask about"
 
-    def _segment(self, flow: Flow, reading: Reading, seen: PacketView) -> tuple[bool, str]:
-        stream = reading.stream
-        assert stream is not None
+    def _segment(self, flow: Flow, progress: Progress, seen: PacketView) -> tuple[bool, str]:
+        stream = progress.stream
         first = stream.taken == 0
         if not stream.add(seen.seq, seen.payload):
             if stream.broken:
-                reading.pending = ()
+                progress.pending = ()
                 return True, "gave up on this direction: its bytes disagree, or outgrew the buffer"
             return False, "waits behind a hole" if stream.waiting else "nothing new in this segment"
         size = self._ability.inspect.bytes
         if size and stream.taken > size:
             return self._stop(flow, f"this box reads {size} bytes of a direction and no more")
-        if len(stream.data) < reading.need:
-            return False, f"{len(stream.data)} bytes so far, {reading.need} needed"
-        changed, said = self._message(flow, reading)
+        if len(stream.data) < progress.need:
+            return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
+        changed, said = self._message(flow, progress)
         stranger = self._ability.inspect.stranger
-        if stranger and first and not reading.pending and not flow.facts and seen.payload_len >= stranger:
+        if stranger and first and not progress.pending and not flow.facts and seen.payload_len >= stranger:
             return self._stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
         return changed, said
 
-    def _message(self, flow: Flow, reading: Reading) -> tuple[bool, str]:
+    def _message(self, flow: Flow, progress: Progress) -> tuple[bool, str]:
         """Ask the pending dissectors for the next message; the one that finds its own has the flow to itself."""
-        stream = reading.stream
-        assert stream is not None
+        stream = progress.stream
         data = bytes(stream.data)
         pending: list[str] = []
         need = 0
-        for name in reading.pending:
+        for name in progress.pending:
             dissector = DISSECTORS[name]
             found = dissector.read(data, "tcp", self.reads)
             if found.state is State.NEED_MORE:
@@ -116,16 +118,16 @@ class Reader:
                 need = min(need or found.need, found.need)
             elif found.state is State.FOUND and found.fact is not None:
                 flow.facts[name] = found.fact
-                reading.need = 1
-                reading.pending = (name,) if dissector.repeats else ()
+                progress.need = 1
+                progress.pending = (name,) if dissector.repeats else ()
                 if dissector.repeats:
                     stream.consume(found.consumed)
                 else:
                     stream.data.clear()
                 return True, f"read as {name}"
-        changed = len(pending) < len(reading.pending)
-        reading.pending = tuple(pending)
-        reading.need = max(need, 1)
+        changed = len(pending) < len(progress.pending)
+        progress.pending = tuple(pending)
+        progress.need = max(need, 1)
         if not pending:
             stream.data.clear()
             return changed, "read as no protocol that the rules ask about"
@@ -133,9 +135,9 @@ class Reader:
 
     def again(self, flow: Flow, direction: Direction) -> tuple[bool, str]:
         """Read the next message that came with the same packet (pipelining); False if there is none."""
-        reading = flow.readings.get(direction)
-        if reading is None or reading.stream is None or not reading.pending or flow.stopped:
+        progress = flow.progress.get(direction)
+        if progress is None or not progress.pending or flow.stopped:
             return False, ""
-        if not reading.stream.data or len(reading.stream.data) < reading.need:
+        if not progress.stream.data or len(progress.stream.data) < progress.need:
             return False, ""
-        return self._message(flow, reading)
+        return self._message(flow, progress)

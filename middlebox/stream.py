@@ -26,7 +26,7 @@ class Stream:
     `data` holds the contiguous bytes that nobody has consumed; `expected` is the sequence number after its last byte.
     """
 
-    __slots__ = ("_ahead", "_limits", "_ranges", "_sequence", "broken", "data", "expected", "taken")
+    __slots__ = ("_ahead", "_limits", "_ranges", "_sequence", "_unwanted", "broken", "data", "expected", "taken")
 
     def __init__(self, expected: int, limits: Reassembly, sequence: Sequence) -> None:
         self.expected = expected & _MASK
@@ -35,6 +35,7 @@ class Stream:
         self.broken = False  #: copies of a byte disagreed under `strict`, or a message outgrew the buffer
         self._limits = limits
         self._sequence = sequence
+        self._unwanted = 0  # contiguous bytes to come that belong to a message already read
         self._ahead = bytearray()  # bytes from `expected` on, holes included
         self._ranges: list[tuple[int, int]] = []  # which parts of `_ahead` are filled: sorted, apart from each other
 
@@ -46,12 +47,14 @@ class Stream:
     def move(self, expected: int) -> None:
         """Believe a new sequence number: what has come so far is forgotten."""
         self.expected = expected & _MASK
+        self._unwanted = 0
         self.data.clear()
         self._ahead.clear()
         self._ranges.clear()
 
     def consume(self, count: int) -> None:
-        """A message of this many bytes has been read."""
+        """A message of this many bytes has been read; those of them that are still to come will not be kept."""
+        self._unwanted = max(0, count - len(self.data))
         del self.data[:count]
 
     def skip(self, seq: int, length: int) -> None:
@@ -106,6 +109,10 @@ class Stream:
     def _append(self, payload: bytes) -> None:
         self.expected = (self.expected + len(payload)) & _MASK
         self.taken += len(payload)
+        if self._unwanted:
+            dropped = min(self._unwanted, len(payload))
+            self._unwanted -= dropped
+            payload = payload[dropped:]
         if len(self.data) + len(payload) > self._limits.buffer:
             self.broken = True
             self.data.clear()

@@ -1,0 +1,136 @@
+"""The expression: three-valued logic and each operator."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from middlebox.match import (
+    UNKNOWN,
+    All,
+    AnyOf,
+    Contains,
+    InRanges,
+    Is,
+    Match,
+    Not,
+    Present,
+    Regex,
+    Test,
+    Under,
+    Within,
+)
+
+
+class Seen:
+    """A look with the values it is given; what is not named is not known yet."""
+
+    def __init__(self, **values: object) -> None:
+        self._values = values
+
+    def value(self, name: str) -> object:
+        return self._values.get(name, UNKNOWN)
+
+
+YES: Match = Test("yes", Is(frozenset({1})))
+NO: Match = Test("no", Is(frozenset({1})))
+OPEN: Match = Test("open", Is(frozenset({1})))
+LOOK = Seen(yes=1, no=0)
+
+
+@pytest.mark.parametrize(
+    ("match", "answer"),
+    [
+        (All(()), True),
+        (AnyOf(()), False),
+        (All((YES, OPEN)), None),
+        (All((NO, OPEN)), False),
+        (AnyOf((YES, OPEN)), True),
+        (AnyOf((NO, OPEN)), None),
+        (Not(OPEN), None),
+        (Not(NO), True),
+        (Not(All((YES, Not(NO)))), False),
+    ],
+)
+def test_what_is_not_known_yet_is_neither_yes_nor_no(match: Match, answer: bool | None) -> None:
+    assert match.test(LOOK) is answer
+
+
+def test_an_absent_field_answers_no_and_its_negation_yes() -> None:
+    look = Seen(sni=None)
+    leaf = Test("sni", Under(frozenset({"blocked.example"})))
+    assert leaf.test(look) is False
+    assert Not(leaf).test(look) is True
+    assert Test("sni", Present(False)).test(look) is True
+    assert Test("sni", Present(True)).test(look) is False
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("blocked.example", True),
+        ("www.blocked.example", True),
+        ("a.b.blocked.example", True),
+        ("notblocked.example", False),
+        ("example", False),
+        ("blocked.example.org", False),
+        ("", False),
+    ],
+)
+def test_under_ends_on_a_label_boundary(name: str, holds: bool) -> None:
+    assert Under(frozenset({"blocked.example"})).holds(name) is holds
+
+
+def test_under_does_not_slow_down_with_the_size_of_the_list() -> None:
+    asked: list[str] = []
+
+    class Counting(frozenset[str]):
+        def __contains__(self, name: object) -> bool:
+            asked.append(str(name))
+            return super().__contains__(name)
+
+    Under(Counting(f"site{index}.example" for index in range(100_000))).holds("a.b.c.example")
+    assert asked == ["a.b.c.example", "b.c.example", "c.example", "example"]
+
+
+def test_contains_has_no_anchors() -> None:
+    assert Contains(("t.co",)).holds("reddit.com")
+    assert Contains(("Cookie: a",)).holds(("Host: x", "Cookie: abc"))
+    assert not Contains(("t.co",)).holds("t-co")
+
+
+def test_regex_searches_in_any_element() -> None:
+    operator = Regex(re.compile(r"^Host: .*\.example$"))
+    assert operator.holds(("Accept: */*", "Host: a.example"))
+    assert not operator.holds("xHost: a.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "holds"),
+    [
+        ("192.0.2.200", True),
+        ("192.0.3.1", False),
+        ("203.0.113.7", True),
+        ("203.0.113.8", False),
+        ("2001:db8:1::5", True),
+        ("2001:db8:2::5", False),
+    ],
+)
+def test_within_knows_both_families(address: str, holds: bool) -> None:
+    operator = Within(map(ip_network, ("192.0.2.0/24", "203.0.113.7/32", "2001:db8:1::/48")))
+    assert operator.holds(ip_address(address).packed) is holds
+
+
+def test_within_asks_once_for_each_prefix_length() -> None:
+    operator = Within(ip_network((index << 8, 24)) for index in range(65_536))
+    assert len(operator._v4) == 1
+    assert operator.holds(ip_address("0.200.1.9").packed)
+
+
+def test_a_list_value_holds_if_any_element_does() -> None:
+    assert Is(frozenset({"h2"})).holds(("h2", "http/1.1"))
+    assert InRanges(((10, 20),)).holds((5, 15))
+    assert not InRanges(((10, 20),)).holds((5, 25))
+    assert Within([ip_network("192.0.2.0/24")]).holds((bytes(4), bytes((192, 0, 2, 1))))

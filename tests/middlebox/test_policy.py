@@ -1,0 +1,53 @@
+"""Values that cannot be wrong, and the clock of a schedule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from middlebox.ability import Ability, Placement
+from middlebox.action import Drop, Log
+from middlebox.match import All
+from middlebox.policy import Policy, PolicyError, Rule, Schedule, Window
+
+EVERYTHING = All(())
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def test_an_on_path_box_that_is_to_drop_cannot_be_built() -> None:
+    rule = Rule(name="all", match=EVERYTHING, actions=(Drop(),))
+    with pytest.raises(PolicyError, match="it cannot drop"):
+        Policy(name="wrong", ability=Ability(placement=Placement.ON_PATH), rules=(rule,))
+    assert Policy(name="right", ability=Ability(placement=Placement.IN_PATH), rules=(rule,)).rules == (rule,)
+
+
+def test_two_rules_of_one_name_and_an_impossible_chance_are_refused() -> None:
+    rule = Rule(name="all", match=EVERYTHING, actions=(Log(),))
+    with pytest.raises(PolicyError, match="two rules are called 'all'"):
+        Policy(name="twice", rules=(rule, rule))
+    with pytest.raises(PolicyError, match="the chance is 0"):
+        Rule(name="never", match=EVERYTHING, actions=(Log(),), chance=0)
+
+
+def test_a_window_may_run_over_midnight() -> None:
+    night = Schedule(windows=(Window(begin_s=22 * 3600, end_s=6 * 3600),))
+    assert night.awake(at("2024-08-15T23:00:00"), "")
+    assert night.awake(at("2024-08-15T05:59:59"), "")
+    assert not night.awake(at("2024-08-15T06:00:00"), "")
+
+
+def test_days_count_in_the_schedules_own_time_zone() -> None:
+    thursday = Schedule(days=frozenset({3}), utc_offset_s=5 * 3600)  # Pakistan
+    assert thursday.awake(at("2024-08-15T12:00:00"), "")  # a Thursday
+    assert thursday.awake(at("2024-08-14T19:00:00"), "")  # Thursday 00:00 there
+    assert not thursday.awake(at("2024-08-15T19:00:00"), "")
+
+
+def test_a_rule_of_a_phase_sleeps_in_the_others() -> None:
+    trial = Schedule(phases=frozenset({"trial"}))
+    assert trial.awake(0, "trial")
+    assert not trial.awake(0, "")
