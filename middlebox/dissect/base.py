@@ -61,11 +61,14 @@ class Reading:
 
     state: State
     fact: Fact | None = None
-    #: FOUND: bytes up to the end of the message, where the next one may start. It lies behind the bytes given when
-    #: the message carries a body whose length is known: then that much is still to be skipped
+    #: FOUND: bytes up to the end of the message, where the next one may start. More than were given if a body is still
+    #: to come: then the rest of it is to be skipped, and with `ENDLESS` all that ever follows
     consumed: int = 0
     need: int = 0  #: NEED_MORE: the smallest buffer length, in bytes, with which asking again is worth it
 
+
+#: `Reading.consumed` of a message whose end its beginning does not tell; larger than any stream
+ENDLESS = 1 << 60
 
 #: the one answer for foreign bytes
 NOT_MINE = Reading(State.NOT_MINE)

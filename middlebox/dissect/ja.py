@@ -15,17 +15,13 @@ GREASE = frozenset(0x0A0A + 0x1010 * step for step in range(16))
 
 _SNI = 0
 _ALPN = 16
-#: JA4's words for versions; DTLS counts downwards from 0xfeff
+#: JA4's words for versions
 _VERSIONS = {
     0x0304: "13",
     0x0303: "12",
     0x0302: "11",
     0x0301: "10",
     0x0300: "s3",
-    0x0002: "s2",
-    0xFEFF: "d1",
-    0xFEFD: "d2",
-    0xFEFC: "d3",
 }
 _EMPTY = "000000000000"
 
@@ -65,7 +61,7 @@ def ja4(
 ) -> str:
     """JA4, as in "t13d1516h2_8daaf6152771_e5627efa2ab1".
 
-    `transport` is "t" for TCP, "q" for QUIC, "d" for DTLS; `versions` is what the client offers (supported_versions,
+    `transport` is "t" for TCP, "q" for QUIC; `versions` is what the client offers (supported_versions,
     or the legacy version if that extension is absent); `first_alpn` is empty if there is none.
     """
     offered = [one for one in ciphers if one not in GREASE]
@@ -83,7 +79,7 @@ def ja4(
 
 
 def _version(versions: Iterable[int]) -> str:
-    """The highest version; of DTLS, whose numbers fall, FoxIO's reference takes the highest number too."""
+    """The highest version."""
     real = [one for one in versions if one not in GREASE]
     return _VERSIONS.get(max(real), "00") if real else "00"
 
