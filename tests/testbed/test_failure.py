@@ -49,7 +49,7 @@ def _curl(url: str) -> tuple[int, str]:
 
 def _serve(meet: Callable[[socket.socket], None]) -> tuple[socket.socket, threading.Thread]:
     listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=lambda: meet(listening.accept()[0]))
+    thread = threading.Thread(target=lambda: meet(listening.accept()[0]), daemon=True)
     thread.start()
     return listening, thread
 

@@ -1,0 +1,26 @@
+"""The applications, listed here one by one: a new one is a file and a line.
+
+Nothing is looked for in folders, and a name cannot be taken twice.
+"""
+
+from __future__ import annotations
+
+from testbed.workload import Workload
+from testbed.workloads import dns, web
+
+WORKLOADS: dict[str, Workload] = {}
+
+
+def register(workload: Workload) -> None:
+    """Make a workload known by its name; a name that is taken raises `ValueError`."""
+    if workload.name in WORKLOADS:
+        raise ValueError(f"two workloads are called '{workload.name}'")
+    WORKLOADS[workload.name] = workload
+
+
+register(web.Web())
+register(web.WebWithoutSni())
+register(web.Browser())
+register(dns.Dns())
+
+__all__ = ["WORKLOADS", "register"]

@@ -1,0 +1,139 @@
+"""A page over HTTPS: by curl, by curl without SNI, and by a browser's ClientHello.
+
+The page must be the lab's page of the asked host; anything else that comes back (a block page, another server's
+certificate) is `blocked`. It follows no redirect and fetches nothing but the page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from testbed import failure
+from testbed.result import Outcome
+from testbed.workload import Ask, Done, Observation, no_result
+from testbed.workloads.dns import look_up
+
+#: codes of curl that are our mistake and not the network's: bad URL, no such source address, out of memory, ...
+_OURS = frozenset({1, 2, 3, 4, 5, 23, 27, 41, 43, 45, 48, 53, 54, 58, 59, 66, 77, 82})
+
+_GRACE_S = 5.0  #: beyond the client's own limit; then the tool hangs, which is no result
+
+_CONNECT_FAILED = re.compile(r"connect to .* failed: (.+)")  # the cause stands only in the verbose log
+
+
+class Web:
+    """`curl https://HOST/`."""
+
+    name = "web"
+    about = "a page over HTTPS, by curl"
+
+    def measure(self, ask: Ask) -> Observation:
+        return _judge(ask, _run(ask, _curl(ask, f"https://{ask.target.host}/")))
+
+
+class WebWithoutSni:
+    """`curl https://ADDRESS/` with the host named only inside TLS.
+
+    The server shows its default certificate, which does not carry the name, so it is not checked; the page is.
+    """
+
+    name = "web-nosni"
+    about = "a page over HTTPS by address, without SNI, by curl"
+
+    def measure(self, ask: Ask) -> Observation:
+        try:
+            address = ask.address()
+        except ValueError as error:
+            return no_result(str(error))
+        url = f"https://[{address}]/" if ":" in address else f"https://{address}/"
+        return _judge(ask, _run(ask, _curl(ask, url, "--insecure", "--header", f"Host: {ask.target.host}")))
+
+
+class Browser:
+    """The page as Chrome would ask for it: its ClientHello carries a post-quantum key and spans two segments."""
+
+    name = "web-chrome"
+    about = "a page over HTTPS with Chrome's ClientHello, by curl_cffi"
+
+    def measure(self, ask: Ask) -> Observation:
+        script = Path(__file__).with_name("browser_page.py")
+        words = [sys.executable, "-I", str(script), f"https://{ask.target.host}/", "chrome"]
+        return _judge(ask, _run(ask, [*words, str(ask.target.family), str(ask.limit_s), ask.source]))
+
+
+def _curl(ask: Ask, url: str, *further: str) -> list[str]:
+    words = ["curl", "-q", "--silent", "--show-error", "--verbose", "--noproxy", "*"]
+    words += ["--connect-timeout", str(ask.limit_s), "--max-time", str(ask.limit_s), f"--ipv{ask.target.family}"]
+    if ask.source:
+        words += ["--interface", f"host!{ask.source}"]  # an address, never the name of an interface
+    return [*words, "--write-out", "\n%{json}", *further, url]
+
+
+def _run(ask: Ask, words: list[str]) -> Done:
+    return ask.host.run(words, timeout=ask.limit_s + _GRACE_S)
+
+
+def _judge(ask: Ask, done: Done) -> Observation:
+    if done.timed_out:
+        return no_result(f"the client did not end {_GRACE_S:g} s after its own limit")
+    body, _, last = done.stdout.rpartition("\n")
+    try:
+        said: Mapping[str, Any] = json.loads(last)
+        code = int(said["exitcode"])
+    except (ValueError, KeyError, TypeError):
+        return no_result(f"the client gave no report (exit status {done.status}): {done.stderr[-200:]}")
+    if code in _OURS:
+        return no_result(f"curl ({code}) {said.get('errormsg') or ''}")
+    seconds = float(said["time_total"])
+    connect = float(said["time_connect"]) or None
+    tls = float(said["time_appconnect"]) or None
+    if code:
+        cause = _CONNECT_FAILED.findall(done.stderr)
+        text = str(said.get("errormsg") or done.stderr[-200:])
+        named = failure.from_curl(code, cause[-1] if code == 7 and cause else text)
+        note = text
+        if code == 6:
+            named, note = _why_no_address(ask, text)
+        return Observation(
+            outcome=Outcome.BLOCKED, failure=named, seconds=seconds, connect_s=connect, tls_s=tls, note=note
+        )
+    size = int(said["size_download"])
+    wrong = _wrong_page(ask, int(said["http_code"]), body)
+    return Observation(
+        outcome=Outcome.BLOCKED if wrong else Outcome.OK,
+        failure=wrong,
+        seconds=seconds,
+        time_to_first_byte=float(said["time_starttransfer"]),
+        goodput=size * 8 / seconds if seconds > 0 else None,
+        bytes=size,
+        connect_s=connect,
+        tls_s=tls,
+        note=f"from {said.get('remote_ip')}: {body[:120]!r}" if wrong else "",
+    )
+
+
+def _wrong_page(ask: Ask, status: int, body: str) -> str:
+    """The failure that a page is which the asked host did not send; "" for the right one.
+
+    The lab's pages name their host. Whole names are compared: `notblocked.example` does not name `blocked.example`.
+    """
+    if 300 <= status < 400:
+        return failure.HTTP_REDIRECT
+    if status != 200:
+        return failure.HTTP_STATUS
+    if re.search(rf"(?<![\w.-]){re.escape(ask.target.host)}(?![\w-]|\.\w)", body):
+        return ""
+    return failure.unknown("the page is not that of the asked host")
+
+
+def _why_no_address(ask: Ask, text: str) -> tuple[str, str]:
+    """Ask once more with dig, because curl does not tell NXDOMAIN from a server that failed."""
+    why, note = look_up(ask)
+    if not why:
+        return failure.DNS_TEMPORARY, f"{text}; asked again: resolved"
+    return why, f"{text}; asked again: {note or why}"

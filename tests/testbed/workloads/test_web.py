@@ -1,0 +1,238 @@
+"""Pages over TLS from a server of this test, by the real curl and the real browser's hello."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from testbed.result import Outcome
+from testbed.workload import Ask, Target
+from testbed.workloads.web import Browser, Web, WebWithoutSni
+from tests.testbed.workloads.on_this_machine import Ended, Saying, ThisMachine
+
+
+class Server:
+    """Answers each TLS connection with `answer`, and keeps the first bytes and the SNI of each."""
+
+    def __init__(self, certificate: Path) -> None:
+        self.answer = b""
+        self.sni: list[str | None] = []
+        self.hello_segments: list[int] = []
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        self._context.sni_callback = lambda _socket, name, _context: self.sni.append(name)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def page(self, text: str, status: str = "200 OK") -> None:
+        self.answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
+
+    def close(self) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                raw, _ = self._listening.accept()
+            except OSError:
+                return
+            try:
+                raw.settimeout(3)
+                with self._context.wrap_socket(raw, server_side=True) as peer:
+                    peer.recv(65536)
+                    peer.sendall(self.answer)
+            except OSError:
+                raw.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a lab's authority")])
+    names = [x509.DNSName("blocked.example"), x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def server(certificate: Path) -> Iterator[Server]:
+    server = Server(certificate)
+    server.page("This is blocked.example.\n")
+    yield server
+    server.close()
+
+
+def _ask(server: Server, certificate: Path, host: str = "blocked.example") -> Ask:
+    lead = ["--connect-to", f"::127.0.0.1:{server.port}"]
+    machine = ThisMachine(insert=lead, env={"CURL_CA_BUNDLE": str(certificate)})
+    target = Target(name="page", about="a page", host=host, workload="web", listed=True)
+    return Ask(host=machine, target=target, limit_s=3, source="127.0.0.1", truth={host: ("203.0.113.10",)})
+
+
+def test_the_hosts_own_page_is_ok(server: Server, certificate: Path) -> None:
+    seen = Web().measure(_ask(server, certificate))
+    assert (seen.outcome, seen.failure, seen.note) == (Outcome.OK, "", "")
+    assert server.sni == ["blocked.example"]
+    assert seen.bytes == len("This is blocked.example.\n")
+    assert seen.connect_s is not None
+    assert seen.tls_s is not None
+    assert seen.time_to_first_byte is not None
+    assert seen.seconds is not None
+    assert seen.goodput == pytest.approx(seen.bytes * 8 / seen.seconds)
+    assert 0 < seen.connect_s <= seen.tls_s <= seen.time_to_first_byte <= seen.seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "failure"),
+    [
+        ("Access denied by order", "200 OK", "unknown_failure: the page is not that of the asked host"),
+        ("This is notblocked.example.", "200 OK", "unknown_failure: the page is not that of the asked host"),
+        ("This is blocked.example.org.", "200 OK", "unknown_failure: the page is not that of the asked host"),
+        ("This is blocked.example.", "451 Unavailable", "http_unexpected_status_code"),
+        ("", "302 Found", "http_unexpected_redirect_url"),
+    ],
+)
+def test_another_page_is_blocked(server: Server, certificate: Path, text: str, status: str, failure: str) -> None:
+    server.page(text, status)
+    seen = Web().measure(_ask(server, certificate))
+    assert (seen.outcome, seen.failure) == (Outcome.BLOCKED, failure)
+
+
+def test_another_hosts_certificate_is_blocked(server: Server, certificate: Path) -> None:
+    seen = Web().measure(_ask(server, certificate, host="other.example"))
+    assert (seen.outcome, seen.failure) == (Outcome.BLOCKED, "ssl_invalid_hostname")
+
+
+def test_a_certificate_of_nobody_is_blocked(server: Server, certificate: Path) -> None:
+    ask = _ask(server, certificate)
+    assert isinstance(ask.host, ThisMachine)
+    ask.host.env = {"CURL_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt"}
+    seen = Web().measure(ask)
+    assert (seen.outcome, seen.failure) == (Outcome.BLOCKED, "ssl_unknown_authority")
+
+
+def test_without_sni_the_server_is_asked_by_address(server: Server, certificate: Path) -> None:
+    seen = WebWithoutSni().measure(_ask(server, certificate))
+    assert (seen.outcome, seen.failure) == (Outcome.OK, "")
+    assert server.sni == [None]
+
+
+def test_a_host_without_an_address_gives_no_result(server: Server, certificate: Path) -> None:
+    ask = _ask(server, certificate, host="other.example")
+    ask = Ask(host=ask.host, target=ask.target, limit_s=3, truth={})
+    seen = WebWithoutSni().measure(ask)
+    assert seen.outcome is Outcome.NO_RESULT
+    assert "other.example" in seen.note
+
+
+def test_a_source_address_that_is_not_ours_gives_no_result(server: Server, certificate: Path) -> None:
+    ask = _ask(server, certificate)
+    ask = Ask(host=ask.host, target=ask.target, limit_s=3, source="203.0.113.77", truth={})
+    seen = Web().measure(ask)
+    assert seen.outcome is Outcome.NO_RESULT
+    assert "curl (45)" in seen.note
+
+
+def test_a_browsers_page_is_ok_and_its_hello_spans_two_segments(certificate: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        target = Target(name="page", about="a page", host=f"localhost:{port}", workload="web-chrome", listed=True)
+        ask = Ask(host=ThisMachine(), target=target, limit_s=3, truth={})
+        hello: list[bytes] = []
+
+        def meet() -> None:
+            listening.settimeout(10)
+            peer, _ = listening.accept()
+            hello.append(peer.recv(65536))
+            peer.close()
+
+        thread = threading.Thread(target=meet, daemon=True)
+        thread.start()
+        seen = Browser().measure(ask)
+        thread.join(5)
+    assert (seen.outcome, seen.failure) == (Outcome.BLOCKED, "eof_error"), seen
+    assert hello[0][0] == 22  # a TLS handshake record
+    assert len(hello[0]) > 1460  # more than one segment holds on an Ethernet
+
+
+def test_a_browser_believes_the_labs_authority(server: Server, certificate: Path) -> None:
+    server.page(f"This is localhost:{server.port}.\n")
+    target = Target(name="page", about="a page", host=f"localhost:{server.port}", workload="web-chrome", listed=True)
+    machine = ThisMachine(env={"CURL_CA_BUNDLE": str(certificate)})
+    seen = Browser().measure(Ask(host=machine, target=target, limit_s=3, source="127.0.0.1", truth={}))
+    assert (seen.outcome, seen.failure) == (Outcome.OK, ""), seen
+    assert seen.tls_s is not None
+
+
+def _saying(code: int, message: str, stderr: str = "") -> Ask:
+    report = {
+        "exitcode": code,
+        "errormsg": message,
+        "http_code": 0,
+        "size_download": 0,
+        "time_total": 0.04,
+        "time_connect": 0.0,
+        "time_appconnect": 0.0,
+        "time_starttransfer": 0.0,
+    }
+    ended = Ended(status=code, stdout="\n" + json.dumps(report), stderr=stderr)
+    target = Target(name="page", about="a page", host="blocked.example", workload="web", listed=True, family=6)
+    return Ask(host=Saying(ended=ended), target=target, limit_s=3, source="2001:db8::5", truth={})
+
+
+def test_the_cause_of_a_failed_connect_comes_from_the_verbose_log() -> None:
+    log = "*   Trying 203.0.113.10:443...\n* connect to 203.0.113.10 port 443 failed: No route to host\n"
+    seen = Web().measure(_saying(7, "Failed to connect: Couldn't connect to server", log))
+    assert seen.failure == "host_unreachable"
+    assert seen.seconds == 0.04
+
+
+def test_a_mistake_of_ours_is_no_result() -> None:
+    assert Web().measure(_saying(3, "URL using bad/illegal format")).outcome is Outcome.NO_RESULT
+
+
+def test_a_missing_curl_is_no_result() -> None:
+    ask = _saying(0, "")
+    ask = Ask(host=Saying(ended=Ended(status=127, stderr="curl: not found")), target=ask.target, limit_s=3, truth={})
+    seen = Web().measure(ask)
+    assert seen.outcome is Outcome.NO_RESULT
+    assert "curl: not found" in seen.note
+
+
+def test_curl_is_told_the_source_and_the_family() -> None:
+    ask = _saying(28, "Connection timed out")
+    assert Web().measure(ask).failure == "generic_timeout_error"
+    assert isinstance(ask.host, Saying)
+    (words,) = ask.host.asked
+    assert words[:2] == ["curl", "-q"]
+    assert "--ipv6" in words
+    assert words[words.index("--interface") + 1] == "host!2001:db8::5"
