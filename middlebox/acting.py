@@ -129,9 +129,7 @@ class Acting:
             last = at + _SEGMENT >= len(action.response)
             flags = injector.flags if last else injector.flags & ~(FIN | RST)
             packet = self._segment(injector, trigger, trigger.direction.reverse, flags, at, part)
-            made.append(
-                Emission(packet=packet, at_ns=start, toward=trigger.direction.reverse, injector=injector.name)
-            )
+            made.append(Emission(packet=packet, at_ns=start, toward=trigger.direction.reverse, injector=injector.name))
         return made
 
     def dns(self, action: AnswerDns, trigger: Trigger, query: DnsQuery) -> list[Emission]:

@@ -84,8 +84,8 @@ class AnswerIcmp:
     """Tell the sender by ICMP that the destination cannot be reached."""
 
     code: Unreachable
-    source: bytes | None = None  #: the address that it comes from; None: the packet's own destination
-    ttl: Draw = Draw(64, 64)
+    source: bytes | None  #: the address that it comes from; None: the packet's own destination
+    ttl: Draw
     word: str = "icmp"
 
 

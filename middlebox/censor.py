@@ -33,7 +33,7 @@ from middlebox.fragments import Reassembly
 from middlebox.looking import Looking, flag_names
 from middlebox.match import Within
 from middlebox.packet import FIN, RST, SYN, TCP, PacketView, view
-from middlebox.policy import Policy, Rule, Start
+from middlebox.policy import Policy, Rearm, Rule, Start
 from middlebox.reading import MAX_MESSAGES, Reader
 from middlebox.residual import Residual
 from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdict
@@ -327,18 +327,26 @@ class Censor:
         assert memory is not None
         if not rule.when.awake(packet.now_ns, self.phase):
             return None
-        if struck != packet.text and memory.coverage < 1:
-            if fraction(self.seed, rule.name, packet.text, "coverage") >= memory.coverage:
-                self._say(f"rule '{rule.name}' remembers these ends, but chance spares this flow")
-                return None
+        drawn = memory.coverage < 1 and struck != packet.text
+        if drawn and fraction(self.seed, rule.name, packet.text, "coverage") >= memory.coverage:
+            self._say(f"rule '{rule.name}' remembers these ends, but chance spares this flow")
+            return None
         if direction is not packet.direction and packet.flow is None:
             packet.direction = direction
+        if memory.rearm is Rearm.ON_TRIGGER and packet.believed:
+            self._rearm(rule, packet)
         reason = f"rule '{rule.name}' remembers {struck}"
         for action in memory.actions or rule.actions:
             decision = self._residually(packet, rule, action, direction, memory.start, reason)
             if decision is not None:
                 return decision
         return None
+
+    def _rearm(self, rule: Rule, packet: _Packet) -> None:
+        """The trigger came again while it was remembered: the time begins anew."""
+        self._read(packet)
+        if packet.changed and packet.flow is not None and rule.match.test(self._look(packet)) is True:
+            self._memorise(rule, packet, self._trigger(rule, packet))
 
     def _residually(
         self, packet: _Packet, rule: Rule, action: Action, direction: Direction, start: Start, reason: str
@@ -359,10 +367,8 @@ class Censor:
             return self._decision(packet, rule, "log", reason)
         if not to_server or not _reached(start, seen) or (seen.proto == TCP and seen.flags & (RST | FIN)):
             return None
-        trigger = Trigger(
-            seen, Direction.TO_SERVER, packet.now_ns, flow=packet.text, rule=rule.name, dropped=False
-        )
-        made = self._emissions(action, trigger, None)
+        packet.direction = Direction.TO_SERVER
+        made = self._emissions(action, self._trigger(rule, packet), None)
         return self._decision(packet, rule, action.word, reason, injected=made) if made else None
 
     # -- the rules ------------------------------------------------------------------------------------------------
@@ -376,9 +382,7 @@ class Censor:
             rules = self.policy.rules if packet.changed or flow is None else self._always
         logged: Decision | None = None
         if rules:
-            look = Looking(
-                self._ability, self._inside, packet.view, flow, packet.direction, packet.believed and flow is not None
-            )
+            look = self._look(packet)
             for rule in rules:
                 if rule.match.test(look) is not True or not self._may(rule, packet):
                     continue
@@ -390,6 +394,13 @@ class Censor:
         if logged is not None:
             return logged
         return self._untouched(packet)
+
+    def _look(self, packet: _Packet) -> Looking:
+        believed = packet.believed and packet.flow is not None
+        return Looking(self._inside, packet.view, packet.flow, packet.direction, believed)
+
+    def _trigger(self, rule: Rule, packet: _Packet, *, dropped: bool = False) -> Trigger:
+        return Trigger(packet.view, packet.direction, packet.now_ns, flow=packet.text, rule=rule.name, dropped=dropped)
 
     def _may(self, rule: Rule, packet: _Packet) -> bool:
         """The schedule and the chance of a rule that matches."""
@@ -423,7 +434,7 @@ class Censor:
         verdict, rewritten, release_ns = Verdict.PASS, None, 0
         disposition = Disposition.INSPECT
         drops = any(self._drops_now(action, packet) for action in rule.actions)
-        trigger = Trigger(seen, packet.direction, now_ns, flow=packet.text, rule=rule.name, dropped=drops)
+        trigger = self._trigger(rule, packet, dropped=drops)
         made: list[Emission] = []
         for action in rule.actions:
             if isinstance(action, Drop):
@@ -508,9 +519,7 @@ class Censor:
         self._order += 1
 
     def _hold(self, packet: _Packet, rule: Rule, action: Hold, reason: str) -> Decision:
-        trigger = Trigger(
-            packet.view, packet.direction, packet.now_ns, flow=packet.text, rule=rule.name, dropped=False
-        )
+        trigger = self._trigger(rule, packet)
         release_ns = packet.now_ns + self._acting.draw(action.delay_ns, trigger, "hold", packet.number)
         verdict = self._holding(packet, release_ns)
         release_ns = release_ns if verdict is Verdict.HOLD else 0
@@ -547,7 +556,7 @@ class Censor:
 
     def _because(self, rule: Rule, packet: _Packet) -> str:
         """The values that the rule's fields have, for people."""
-        look = Looking(self._ability, self._inside, packet.view, packet.flow, packet.direction, True)
+        look = self._look(packet)
         words = []
         for name in sorted(rule.match.fields()):
             if name == "payload":

@@ -1,4 +1,4 @@
-"""What a policy means to happen to a subject, whatever its box is able to see: the yardstick for over- and underblocking.
+"""What a policy means to happen, whatever its box is able to see: the yardstick for over- and underblocking.
 
 The rules are asked about ideal facts (a name in a DNS query, in a ClientHello, in an HTTP request); a field that the
 subject does not settle is left open, and an open question is not a match.
@@ -34,9 +34,7 @@ class _Ideal:
         return UNKNOWN if name in PACKET_FIELDS else None
 
 
-def _looks(
-    name: str | None, address: bytes | None, protocol: str, port: int, family: int
-) -> list[dict[str, object]]:
+def _looks(name: str | None, address: bytes | None, protocol: str, port: int, family: int) -> list[dict[str, object]]:
     base: dict[str, object] = {
         "direction": "to-server",
         "initiator": "inside",
@@ -54,7 +52,9 @@ def _looks(
         return looks
     looks.append({**base, **server, **ports, "transport": "tcp", "tcp.flags": ("SYN",)})
     if protocol == "https":
-        looks.append({**base, **server, **ports, "transport": "tcp", "tls.sni": name, "tls.ech": False, "tls.esni": False})
+        looks.append(
+            {**base, **server, **ports, "transport": "tcp", "tls.sni": name, "tls.ech": False, "tls.esni": False}
+        )
     elif protocol == "http":
         http = {"http.host": name, "http.method": "GET", "http.target": "/", "http.version": "1.1"}
         looks.append({**base, **server, **ports, "transport": "tcp", **http})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from middlebox.ability import Ability
 from middlebox.dissect import DISSECTORS
 from middlebox.dissect import FIELDS as FACT_FIELDS
 from middlebox.fields import protocol_of
@@ -31,12 +30,11 @@ def flag_bits(names: str) -> int:
 class Looking:
     """The look at one packet; made anew for each packet that rules are asked about."""
 
-    __slots__ = ("_ability", "_believed", "_inside", "direction", "flow", "view")
+    __slots__ = ("_believed", "_inside", "direction", "flow", "view")
 
     def __init__(
-        self, ability: Ability, inside: Within, view: PacketView, flow: Flow | None, direction: Direction, believed: bool
+        self, inside: Within, view: PacketView, flow: Flow | None, direction: Direction, believed: bool
     ) -> None:
-        self._ability = ability
         self._inside = inside
         self._believed = believed  # False: the box reads nothing of this packet's flow
         self.view = view

@@ -54,9 +54,7 @@ class Residual:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def strike(
-        self, rule: Rule, memory: Memory, now_ns: int, flow: str, ends: tuple[bytes, int, bytes, int]
-    ) -> bool:
+    def strike(self, rule: Rule, memory: Memory, now_ns: int, flow: str, ends: tuple[bytes, int, bytes, int]) -> bool:
         """Remember a flow's ends (client, its port, server, its port); False if they already were, and stay as is."""
         key = key_of(memory.key, *ends)
         entry = self._entries.get(key)

@@ -21,7 +21,7 @@ class Disposition(Enum):
     """The fate of all later packets of the flow, for a driver that can carry it out without the engine."""
 
     INSPECT = "inspect"  #: every packet must still be asked about
-    PASS = "pass"  #: nothing in this policy can touch the flow any more  # noqa: S105
+    PASS = "pass"  #: nothing in this policy can touch the flow any more
     DROP = "drop"  #: all of it is discarded, both directions
 
 

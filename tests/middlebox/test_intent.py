@@ -1,0 +1,54 @@
+"""What a policy means, whatever its box can see."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from middlebox.intent import intended
+from tests.middlebox.dialogue import policy
+
+SNI = policy("""
+    name: sni
+    box: {placement: on-path, reassembly: false}
+    rules:
+      - {name: sni, match: {initiator: inside, tls.sni: {under: blocked.example}}, action: reset, chance: 10 %}
+""")
+DNS = policy("""
+    name: dns
+    rules:
+      - {name: dns, match: {dns.name: {under: blocked.example}}, action: {dns: {nxdomain: true}}}
+""")
+ADDRESS = policy("""
+    name: address
+    rules:
+      - {name: spare, match: {server.port: 80}, action: pass}
+      - {name: address, match: {server.ip: {in: 203.0.113.5}}, action: drop}
+""")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("blocked.example", "blocked"), ("www.blocked.example", "blocked"), ("notblocked.example", "ok"), (None, "ok")],
+)
+def test_a_name_is_meant_or_not_whatever_the_box_is_able_to(name: str | None, meant: str) -> None:
+    assert intended(SNI, name=name) == meant
+    assert intended(DNS, name=name) == meant
+
+
+def test_without_a_policy_everything_is_meant_to_work() -> None:
+    assert intended(None, name="blocked.example") == "ok"
+
+
+def test_a_name_rule_on_dns_does_not_mean_a_fetch_that_asks_no_dns() -> None:
+    assert intended(DNS, name="blocked.example", resolves=False) == "ok"
+    assert intended(DNS, name="blocked.example", protocol="dns") == "blocked"
+    assert intended(SNI, name="blocked.example", protocol="http") == "ok"
+
+
+def test_an_address_is_meant_and_a_pass_before_it_is_heard() -> None:
+    address = ip_address("203.0.113.5").packed
+    assert intended(ADDRESS, name="any.example", address=address) == "blocked"
+    assert intended(ADDRESS, name="any.example", address=address, protocol="http", port=80) == "ok"
+    assert intended(ADDRESS, name="any.example", address=ip_address("203.0.113.6").packed) == "ok"
