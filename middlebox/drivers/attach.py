@@ -1,0 +1,170 @@
+"""Attaches the box to a network namespace: first whether it may, then the rules that hand it the forwarded packets.
+
+It refuses any namespace in which live traffic could pass: penstock is a testbed, not a censor for a live network.
+Rules are added and taken away one by one as they were added; nothing else in the namespace's tables is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+#: kinds of interface (IFLA_INFO_KIND of rtnetlink) that lead to no wire. Pairs and software devices; and the tunnels
+#: that some kernels put into every new namespace, which lead only where another interface of the namespace leads
+HARMLESS = frozenset(
+    (
+        *("veth", "tun", "bridge", "dummy", "ifb", "nlmon"),
+        *("sit", "ipip", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ip6erspan", "vti", "vti6"),
+    )
+)
+
+_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+# rtnetlink(7)
+_RTM_GETLINK = 18
+_RTM_NEWLINK = 16
+_NLMSG_ERROR = 2
+_NLMSG_DONE = 3
+_NLM_F_REQUEST_DUMP = 0x301
+_IFLA_IFNAME = 3
+_IFLA_LINKINFO = 18
+_IFLA_INFO_KIND = 1
+_ARPHRD_LOOPBACK = 772
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_LINK = struct.Struct("=BxHiII")  # family, device type, index, flags, change
+_ATTRIBUTE = struct.Struct("=HH")  # length, type
+
+
+class AttachError(Exception):
+    """The box must not or cannot attach; the message is one line for people."""
+
+
+def refusal(own: str = "/proc/self/ns/net", first: str = "/proc/1/ns/net") -> str:
+    """Why the box must not attach to the network namespace that this process is in; "" if it may."""
+    why = ""
+    try:
+        host = os.stat(first)
+    except OSError as error:
+        why = f"the namespace of process 1 cannot be read ({error.strerror}), so it may be this one"
+    else:
+        mine = os.stat(own)
+        if (mine.st_dev, mine.st_ino) == (host.st_dev, host.st_ino):
+            why = "process 1 lives in it"
+    if not why:
+        for name, kind in interfaces():
+            if kind != "loopback" and kind not in HARMLESS:
+                why = f"it has the interface '{name}' ({kind or 'a physical device'}), which may lead to a live network"
+                break
+    if not why:
+        return ""
+    return (
+        f"refusing to attach to this network namespace: {why}. A box runs only in a namespace of a lab, with no "
+        "interfaces but lo, veth, tun, bridge and dummy; let the lab start it (penstock exec, run or shell)"
+    )
+
+
+def interfaces() -> Iterator[tuple[str, str]]:
+    """The namespace's interfaces, each with its kind: "veth", ... ; "loopback"; "" for a physical device.
+
+    Asked of the kernel by rtnetlink, as /sys may show another namespace. Raises OSError.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as asked:
+        asked.bind((0, 0))
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        asked.send(_HEADER.pack(_HEADER.size + len(body), _RTM_GETLINK, _NLM_F_REQUEST_DUMP, 1, 0) + body)
+        while True:
+            heard = asked.recv(1 << 18)
+            at = 0
+            while at + _HEADER.size <= len(heard):
+                length, kind, _, _, _ = _HEADER.unpack_from(heard, at)
+                if kind == _NLMSG_DONE:
+                    return
+                if kind == _NLMSG_ERROR:
+                    number = -int.from_bytes(heard[at + 16 : at + 20], "little", signed=True)
+                    raise OSError(number, f"the interfaces cannot be listed: {os.strerror(number)}")
+                if kind == _RTM_NEWLINK:
+                    yield _interface(heard[at + _HEADER.size : at + length])
+                at += (length + 3) & ~3
+
+
+def _interface(body: bytes) -> tuple[str, str]:
+    device_type = _LINK.unpack_from(body)[1]
+    name, kind = "", ""
+    for attribute, value in _attributes(body[_LINK.size :]):
+        if attribute == _IFLA_IFNAME:
+            name = value.rstrip(b"\0").decode(errors="replace")
+        elif attribute == _IFLA_LINKINFO:
+            for inner, word in _attributes(value):
+                if inner == _IFLA_INFO_KIND:
+                    kind = word.rstrip(b"\0").decode(errors="replace")
+    return name, "loopback" if device_type == _ARPHRD_LOOPBACK else kind
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind & 0x3FFF, data[at + _ATTRIBUTE.size : at + length]  # the upper bits are flags
+        at += (length + 3) & ~3
+
+
+class Rules:
+    """The rules, one per IP version, that hand every forwarded packet to the queue."""
+
+    def __init__(self, queue: int, *, fail_open: bool) -> None:
+        #: the chain mangle FORWARD comes after routing and sees each packet once, before the filters of the namespace
+        words = ["FORWARD", "-j", "NFQUEUE", "--queue-num", str(queue)]
+        self._plain = words
+        self._bypassed = [*words, "--queue-bypass"]
+        self._wanted = self._bypassed if fail_open else self._plain
+        self._programs: list[str] = []
+
+    def add(self) -> None:
+        """Add the rules, and take away those that a killed box with the same queue has left. Raises AttachError."""
+        for program in programs():
+            for rule in _rules(program):
+                if rule in (self._plain, self._bypassed):
+                    _run(program, "-D", *rule)
+            _run(program, "-A", *self._wanted)
+            self._programs.append(program)
+
+    def remove(self) -> None:
+        """Take the rules away. Raises AttachError."""
+        while self._programs:
+            _run(self._programs.pop(), "-D", *self._wanted)
+
+
+def programs() -> list[str]:
+    """The paths of iptables and, if the kernel has IPv6, ip6tables. Raises AttachError if one is missing."""
+    found = []
+    for name in ["iptables"] + ["ip6tables"] * Path("/proc/net/if_inet6").exists():
+        path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_FOLDERS}")
+        if path is None:
+            raise AttachError(f"the program '{name}' is missing; on Debian: apt-get install iptables")
+        found.append(path)
+    return found
+
+
+def _rules(program: str) -> Iterator[list[str]]:
+    """The rules of the chain, each from the chain's name on."""
+    for said in _run(program, "-S", "FORWARD").splitlines():
+        words = said.split()
+        if words[:1] == ["-A"]:
+            yield words[1:]
+
+
+def _run(program: str, *words: str) -> str:
+    """Run iptables on the mangle table; `-w`: wait for another program that holds its lock."""
+    command = [program, "-w", "10", "-t", "mangle", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode != 0:
+        said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+        raise AttachError(f"'{' '.join(command)}' failed: {said}")
+    return done.stdout
