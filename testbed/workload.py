@@ -99,6 +99,12 @@ class Workload(Protocol):
     def name(self) -> str: ...
     @property
     def about(self) -> str: ...
+    @property
+    def protocol(self) -> str: ...  #: "https", "dns": in the words of `middlebox.intent`
+    @property
+    def says_name(self) -> bool: ...  #: whether the target's name is there for a censor to read
+    @property
+    def heavy(self) -> bool: ...  #: takes so much of a core that only one may run at a time
     def measure(self, ask: Ask) -> Observation: ...
 
 

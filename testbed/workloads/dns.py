@@ -25,6 +25,9 @@ class Dns:
 
     name = "dns"
     about = "the addresses of a name, by dig"
+    protocol = "dns"
+    says_name = True
+    heavy = False
 
     def measure(self, ask: Ask) -> Observation:
         done = _dig(ask)

@@ -61,7 +61,7 @@ class Server:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a lab's authority")])
-    names = [x509.DNSName("blocked.example"), x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    names = [x509.DNSName("blocked.example"), x509.DNSName("localhost"), x509.IPAddress(ip_address("203.0.113.10"))]
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
