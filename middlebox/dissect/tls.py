@@ -161,7 +161,7 @@ def parse_hello(data: bytes, start: int, end: int) -> ClientHello | None:
 
 
 def _numbers(data: bytes, body: tuple[int, int] | None, prefix: int) -> tuple[int, ...] | None:
-    """A list of 16-bit numbers behind its length in bytes, which itself takes `prefix` bytes (1 or 2)."""
+    """A list of 16-bit numbers, not empty, behind its length in bytes, which itself takes `prefix` bytes (1 or 2)."""
     if body is None:
         return None
     at, end = body
@@ -169,23 +169,23 @@ def _numbers(data: bytes, body: tuple[int, int] | None, prefix: int) -> tuple[in
         return None
     size = data[at] if prefix == 1 else _U16.unpack_from(data, at)[0]
     at += prefix
-    if size & 1 or at + size != end:
+    if not size or size & 1 or at + size != end:
         return None
     return unpack_from(f">{size >> 1}H", data, at)
 
 
 def _bytes(data: bytes, body: tuple[int, int] | None) -> tuple[int, ...] | None:
-    """A list of 8-bit numbers behind its length."""
+    """A list of 8-bit numbers, not empty, behind its length."""
     if body is None:
         return None
     at, end = body
-    if at >= end or at + 1 + data[at] != end:
+    if at + 1 >= end or at + 1 + data[at] != end:
         return None
     return tuple(data[at + 1 : end])
 
 
 def _alpn(data: bytes, body: tuple[int, int] | None) -> tuple[bytes, ...] | None:
-    """RFC 7301, 3.1: names behind their lengths, none of them empty."""
+    """RFC 7301, 3.1: names behind their lengths, at least one, none of them empty."""
     if body is None:
         return None
     at, end = body
@@ -200,7 +200,7 @@ def _alpn(data: bytes, body: tuple[int, int] | None) -> tuple[bytes, ...] | None
             return None
         names.append(bytes(data[at : at + size]))
         at += size
-    return tuple(names)
+    return tuple(names) or None
 
 
 def _server_name(data: bytes, body: tuple[int, int] | None) -> bytes | None:

@@ -1,0 +1,76 @@
+"""The register of protocols."""
+
+from __future__ import annotations
+
+import pytest
+
+from middlebox.dissect import DISSECTORS, FIELDS, register
+from middlebox.dissect.base import NOT_MINE, Field, Kind, Reading, Reads
+
+
+class Gopher:
+    """A protocol that reads nothing."""
+
+    transports = frozenset({"tcp"})
+    repeats = False
+
+    def __init__(self, name: str, *fields: str) -> None:
+        self.name = name
+        self.fields = tuple(Field(name=one, kind=Kind.TEXT, about="", attribute="x") for one in fields)
+
+    def read(self, data: bytes, transport: str, reads: Reads) -> Reading:
+        return NOT_MINE
+
+
+def test_the_protocols_of_the_first_policies_are_there() -> None:
+    assert set(DISSECTORS) >= {"tls", "http", "dns"}
+    assert {name: DISSECTORS[name].transports for name in ("tls", "http", "dns")} == {
+        "tls": {"tcp"},
+        "http": {"tcp"},
+        "dns": {"udp", "tcp"},
+    }
+    assert {name: DISSECTORS[name].repeats for name in ("tls", "http", "dns")} == {
+        "tls": False,
+        "http": True,
+        "dns": True,
+    }
+
+
+def test_fields_have_the_promised_types() -> None:
+    told = {name: field.kind.name for name, field in FIELDS.items() if name.split(".")[0] in ("tls", "http", "dns")}
+    assert told == {
+        "tls.sni": "NAME",
+        "tls.alpn": "TEXTS",
+        "tls.version": "TEXTS",
+        "tls.extension": "NUMBERS",
+        "tls.cipher": "NUMBERS",
+        "tls.ech": "FLAG",
+        "tls.esni": "FLAG",
+        "tls.ja3": "TEXT",
+        "tls.ja4": "TEXT",
+        "http.method": "TEXT",
+        "http.host": "NAME",
+        "http.target": "TEXT",
+        "http.version": "TEXT",
+        "http.header": "TEXTS",
+        "http.user_agent": "TEXT",
+        "dns.name": "NAME",
+        "dns.type": "TEXT",
+        "dns.questions": "NUMBER",
+    }
+
+
+@pytest.mark.parametrize(
+    ("dissector", "message"),
+    [
+        (Gopher("tls"), "dissector 'tls' is registered twice"),
+        (Gopher("gopher", "gopher.a", "gopher.a"), r"field 'gopher\.a' is registered twice"),
+        (Gopher("gopher", "tls.sni"), r"field 'tls\.sni' of dissector 'gopher' must be named 'gopher\.WORD'"),
+    ],
+)
+def test_a_name_that_is_taken_is_refused_and_nothing_changes(dissector: Gopher, message: str) -> None:
+    before = (dict(DISSECTORS), dict(FIELDS))
+    with pytest.raises(ValueError, match=message):
+        register(dissector)
+    after = (DISSECTORS, FIELDS)
+    assert after == before
