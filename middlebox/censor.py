@@ -306,7 +306,7 @@ class Censor:
         return None
 
     def _rewritten(self, packet: _Packet, rule: Rule, flags: int) -> Decision | None:
-        if packet.view.proto != TCP or packet.view.flags & RST or packet.view.is_fragment:
+        if not _rewritable(packet):
             return None
         names = "+".join(flag_names(flags))
         return self._decision(
@@ -442,7 +442,7 @@ class Censor:
             elif isinstance(action, Rewrite):
                 if flow is not None:
                     flow.rewrite_from(rule, action.flags, self._reaction(trigger))
-                if packet.direction is Direction.TO_CLIENT and seen.proto == TCP and not packet.view.is_fragment:
+                if packet.direction is Direction.TO_CLIENT and _rewritable(packet):
                     rewritten = forge.as_reset(seen, action.flags)
             elif isinstance(action, Hold):
                 release_ns = now_ns + self._acting.draw(action.delay_ns, trigger, "hold", packet.number)
@@ -599,6 +599,12 @@ class Censor:
     def _say(self, sentence: str) -> None:
         if self._explain is not None:
             self._said.append(sentence)
+
+
+def _rewritable(packet: _Packet) -> bool:
+    """True for a whole TCP segment that is no reset already; what came in fragments stays as it is."""
+    seen = packet.view
+    return seen.proto == TCP and not seen.malformed and not seen.flags & RST and seen.raw is packet.raw
 
 
 def _reached(start: Start, seen: PacketView) -> bool:
