@@ -157,7 +157,7 @@ class Acting:
         pool = injector.a if query.qtype == _TYPE_A else injector.aaaa if query.qtype == _TYPE_AAAA else ()
         if not pool and not injector.rcode:
             return None
-        chosen = ()
+        chosen: tuple[bytes, ...] = ()
         if pool and not injector.rcode:
             index = number(self._seed, trigger.rule, trigger.flow, injector.name, query.id, query.name)
             chosen = (pool[index % len(pool)],)
