@@ -1,155 +1,277 @@
-"""IP fragments put together again, as far as a box bothers to: RFC 791, 3.2 and RFC 8200, 4.5.
+"""Puts the fragments of IP datagrams together, within limits, the way that a box does it.
 
-Bounded in fragments of a datagram, in datagrams, and in time. What a box does with a fragment it cannot use is
-not decided here.
+It reads nothing above IP, asks for no fragment again, and holds no packet back: a box that forwards fragments forwards
+them as they come. Sources: RFC 791, 3.2; RFC 8200, 4.5; RFC 5722; Ptacek & Newsham 1998, section 5.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from middlebox.ability import Overlap
+from middlebox.checksum import checksum
 from middlebox.packet import PacketView
 
-#: the longest datagram (16 bits of total length)
+#: the largest datagram: IPv4's length field and IPv6's payload length have 16 bits
 MAX_DATAGRAM = 65_535
+#: bytes of all fragments together (Linux's ipfrag_high_thresh)
+MAX_BYTES = 4 * 1024 * 1024
+
+_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 
 _Key = tuple[bytes, bytes, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Result:
     """What came of one fragment."""
 
-    datagram: bytes | None  #: the whole datagram, unfragmented, if this was the last missing piece
-    words: str  #: for people
+    __slots__ = ("datagram", "refused", "words")
+
+    def __init__(self, words: str, *, datagram: bytes | None = None, refused: bool = False) -> None:
+        self.words = words  #: for people: "3 fragments so far", "refused: ..."
+        self.datagram = datagram  #: the whole as an unfragmented IP packet, if this was the last missing piece
+        self.refused = refused  #: this fragment, and all later ones of its datagram, count for nothing
 
 
-class _Gathering:
-    """The pieces of one datagram."""
+class _Datagram:
+    """One datagram in pieces; the pieces do not overlap."""
 
-    __slots__ = ("begin_ns", "count", "data", "head", "proto", "ranges", "size")
+    __slots__ = ("born_ns", "count", "end", "head", "held", "pieces", "refused")
 
-    def __init__(self, begin_ns: int) -> None:
-        self.begin_ns = begin_ns
+    def __init__(self, born_ns: int) -> None:
+        self.born_ns = born_ns
         self.count = 0
-        self.data = bytearray()
-        self.ranges: list[tuple[int, int]] = []  # which bytes of `data` have come: sorted, apart from each other
-        self.size = -1  # bytes of the whole, once the last fragment has come
-        self.head = b""  # the first fragment's header
-        self.proto = 0  # what the first fragment says it carries
+        self.end = -1  # bytes of the whole; -1 while the last fragment has not come
+        self.head = b""  # the IP header of the first fragment, made that of the whole
+        self.held = 0  # bytes in all pieces
+        self.pieces: list[tuple[int, bytes]] = []
+        self.refused = False
+
+
+class _Piece:
+    """One fragment as it lies in its datagram."""
+
+    __slots__ = ("data", "head", "last", "start")
+
+    def __init__(self, start: int, data: bytes, last: bool, head: bytes) -> None:
+        self.start = start
+        self.data = data
+        self.last = last
+        self.head = head  # what becomes the header of the whole, if this is the first
 
 
 class Reassembly:
-    """The datagrams of one box that are still in pieces."""
+    """All datagrams in pieces that a box has in mind. The oldest goes when there are too many, and is counted."""
 
-    __slots__ = ("_gathering", "_max_datagrams", "_max_fragments", "_overlap", "_timeout_ns", "evicted", "refused")
+    __slots__ = (
+        "_bytes",
+        "_max_bytes",
+        "_max_datagrams",
+        "_max_fragments",
+        "_open",
+        "_overlap",
+        "_timeout_ns",
+        "completed",
+        "evicted",
+        "expired",
+        "refused",
+    )
 
-    def __init__(self, *, max_fragments: int, max_datagrams: int, timeout_ns: int, overlap: Overlap) -> None:
-        self._gathering: dict[_Key, _Gathering] = {}
-        self._max_fragments = max_fragments
-        self._max_datagrams = max_datagrams
-        self._timeout_ns = timeout_ns
+    def __init__(
+        self,
+        *,
+        max_fragments: int,
+        max_datagrams: int,
+        timeout_ns: int,
+        overlap: Overlap = Overlap.FIRST,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._max_fragments = max_fragments  # of one datagram, copies counted
+        self._max_datagrams = max(1, max_datagrams)
+        self._timeout_ns = timeout_ns  # since the first of its fragments came
         self._overlap = overlap
-        self.evicted = 0  #: datagrams given up for want of room or time
-        self.refused = 0  #: datagrams given up for too many, overlapping or impossible fragments
+        self._max_bytes = max_bytes
+        self._open: dict[_Key, _Datagram] = {}  # the oldest first
+        self._bytes = 0
+        self.completed = 0  #: datagrams that became whole
+        self.evicted = 0  #: datagrams that went because there were too many, or too many bytes of them
+        self.expired = 0  #: datagrams that went by their age
+        self.refused = 0  #: fragments that counted for nothing
 
     def __len__(self) -> int:
-        return len(self._gathering)
+        return len(self._open)
 
-    def add(self, view: PacketView, now_ns: int) -> Piece:
-        """Take a fragment; the times of later calls never go back."""
-        self._forget(now_ns)
-        # IPv4 tells datagrams apart by protocol too; in IPv6 later fragments need not name it (RFC 8200, 4.5)
-        key = (view.src, view.dst, view.ip_id, view.proto if view.version == 4 else 0)
-        one = self._gathering.get(key)
-        if one is None:
-            while len(self._gathering) >= self._max_datagrams:
-                del self._gathering[next(iter(self._gathering))]
-                self.evicted += 1
-            one = self._gathering[key] = _Gathering(now_ns)
-        one.count += 1
-        if one.count > self._max_fragments:
-            return self._refuse(key, f"more than {self._max_fragments} of one datagram: given up")
-        body = view.raw[view.header_end : view.total]
-        begin, end = view.fragment_offset, view.fragment_offset + len(body)
-        if end > MAX_DATAGRAM:
-            return self._refuse(key, "it would end beyond the longest datagram: given up")
-        if not view.more_fragments:
-            if one.size not in (-1, end):
-                return self._refuse(key, "two fragments claim to be the last: given up")
-            one.size = end
-        if begin == 0:
-            one.head = view.raw[: view.header_end]
-            one.proto = view.proto
-        if not self._place(one, begin, body):
-            return self._refuse(key, "overlapping fragments: given up")
-        if one.size < 0 or not one.head or one.ranges != [(0, one.size)]:
-            return Piece(None, "others of its datagram are missing")
-        del self._gathering[key]
-        return Piece(_whole(view.version, one), "whole")
+    @property
+    def held(self) -> int:
+        """Bytes of all fragments that are kept."""
+        return self._bytes
 
-    def _forget(self, now_ns: int) -> None:
-        while self._gathering:
-            key = next(iter(self._gathering))
-            if now_ns - self._gathering[key].begin_ns <= self._timeout_ns:
-                break
-            del self._gathering[key]
-            self.evicted += 1
+    def add(self, seen: PacketView, now_ns: int) -> Result:
+        """Take one fragment. Never raises; a packet that is no fragment is refused."""
+        self._expire(now_ns)
+        piece = _piece4(seen) if seen.version == 4 else _piece6(seen)
+        if isinstance(piece, str):
+            return self._refuse(piece)
+        key = (seen.src, seen.dst, seen.ip_id, seen.proto if seen.version == 4 else -1)
+        datagram = self._open.get(key)
+        if datagram is None:
+            datagram = self._open[key] = _Datagram(now_ns)
+            if len(self._open) > self._max_datagrams:
+                self._evict()
+        if datagram.refused:
+            return self._refuse("its datagram has been given up")
+        why = self._take(datagram, piece)
+        if why:
+            self._give_up(datagram)
+            return self._refuse(why)
+        if datagram.held == datagram.end and datagram.head:
+            self._forget(key, datagram)
+            return self._whole(datagram, seen.version)
+        while self._bytes > self._max_bytes:
+            self._evict()
+        plural = "s" if datagram.count > 1 else ""
+        return Result(f"{datagram.count} fragment{plural} of its datagram so far, {datagram.held} bytes")
 
-    def _refuse(self, key: _Key, words: str) -> Piece:
-        self._gathering.pop(key, None)
-        self.refused += 1
-        return Piece(None, words)
+    def _take(self, datagram: _Datagram, piece: _Piece) -> str:
+        """Place a piece; what is wrong with it, if anything."""
+        datagram.count += 1
+        if datagram.count > self._max_fragments:
+            return f"more than {self._max_fragments} fragments of one datagram"
+        end = piece.start + len(piece.data)
+        if piece.last:
+            if datagram.end >= 0 and datagram.end != end:
+                return "two last fragments that disagree about the datagram's length"
+            datagram.end = end
+        furthest = datagram.pieces[-1] if datagram.pieces else (0, b"")
+        reach = max(end, furthest[0] + len(furthest[1]))
+        if 0 <= datagram.end < reach:
+            return "a fragment that lies beyond the last one"
+        if piece.start == 0 and not datagram.head:
+            datagram.head = piece.head
+        return self._place(datagram, piece.start, piece.data)
 
-    def _place(self, one: _Gathering, begin: int, body: bytes) -> bool:
-        """Write a piece by the rule for overlaps; False if the rule is to give up."""
-        end = begin + len(body)
-        if not body:
-            return True
-        if len(one.data) < end:
-            one.data += bytes(end - len(one.data))
-        at = begin
-        merged_begin, merged_end = begin, end
-        merged: list[tuple[int, int]] = []
-        if self._overlap is Overlap.LAST:
-            one.data[begin:end] = body
-        for low, high in one.ranges:
-            shared = max(low, begin) < min(high, end)
-            if shared and self._overlap is Overlap.STRICT:
-                return False  # as Linux does since RFC 5722
-            if shared and self._overlap is Overlap.FIRST:
-                if low > at:
-                    one.data[at:low] = body[at - begin : low - begin]
-                at = max(at, high)
-            if high < begin or low > end:
-                merged.append((low, high))
+    def _place(self, datagram: _Datagram, start: int, data: bytes) -> str:
+        """Put bytes where they belong, settling with those that are there already."""
+        end = start + len(data)
+        kept: list[tuple[int, bytes]] = []
+        fresh = [(start, data)]
+        for at, old in datagram.pieces:
+            until = at + len(old)
+            if until <= start or at >= end:
+                kept.append((at, old))
+                continue
+            if self._overlap is Overlap.STRICT:
+                low, high = max(at, start), min(until, end)
+                if old[low - at : high - at] != data[low - start : high - start]:
+                    return "overlapping fragments that disagree"
+            if self._overlap is Overlap.LAST:
+                if at < start:
+                    kept.append((at, old[: start - at]))
+                if until > end:
+                    kept.append((end, old[end - at :]))
             else:
-                merged_begin, merged_end = min(merged_begin, low), max(merged_end, high)
-        if self._overlap is not Overlap.LAST and at < end:
-            one.data[at:end] = body[at - begin :]
-        merged.append((merged_begin, merged_end))
-        merged.sort()
-        one.ranges = merged
-        return True
+                kept.append((at, old))
+                fresh = _without(fresh, at, until)
+        kept.extend(fresh)
+        kept.sort()
+        held = sum(len(part) for _, part in kept)
+        self._bytes += held - datagram.held
+        datagram.pieces, datagram.held = kept, held
+        return ""
+
+    def _whole(self, datagram: _Datagram, version: int) -> Result:
+        body = b"".join(data for _, data in datagram.pieces)
+        head = bytearray(datagram.head)
+        length = len(body) + (len(head) if version == 4 else len(head) - 40)
+        if length > MAX_DATAGRAM:
+            return self._refuse("the datagram would be too large for IP")
+        if version == 4:
+            head[2:4] = length.to_bytes(2, "big")
+            head[6:8] = head[10:12] = b"\0\0"
+            head[10:12] = checksum(bytes(head)).to_bytes(2, "big")
+        else:
+            head[4:6] = length.to_bytes(2, "big")
+        self.completed += 1
+        return Result(f"whole after {datagram.count} fragments", datagram=bytes(head) + body)
+
+    def _refuse(self, why: str) -> Result:
+        self.refused += 1
+        return Result(f"refused: {why}", refused=True)
+
+    def _give_up(self, datagram: _Datagram) -> None:
+        """Keep only the memory that this datagram is refused, so that what still comes of it makes no new one."""
+        self._bytes -= datagram.held
+        datagram.pieces, datagram.held, datagram.refused = [], 0, True
+
+    def _forget(self, key: _Key, datagram: _Datagram) -> None:
+        del self._open[key]
+        self._bytes -= datagram.held
+
+    def _evict(self) -> None:
+        key = next(iter(self._open))
+        self._forget(key, self._open[key])
+        self.evicted += 1
+
+    def _expire(self, now_ns: int) -> None:
+        while self._open:
+            key = next(iter(self._open))
+            datagram = self._open[key]
+            if now_ns - datagram.born_ns < self._timeout_ns:
+                return
+            self._forget(key, datagram)
+            self.expired += 1
 
 
-def _whole(version: int, one: _Gathering) -> bytes:
-    """The datagram without its marks of fragmentation; the IPv4 header's checksum made anew."""
-    from middlebox.checksum import checksum
+def _without(parts: list[tuple[int, bytes]], low: int, high: int) -> list[tuple[int, bytes]]:
+    """The parts with the bytes from `low` to `high` cut out."""
+    left: list[tuple[int, bytes]] = []
+    for at, data in parts:
+        until = at + len(data)
+        if until <= low or at >= high:
+            left.append((at, data))
+            continue
+        if at < low:
+            left.append((at, data[: low - at]))
+        if until > high:
+            left.append((high, data[high - at :]))
+    return left
 
-    body = bytes(one.data[: one.size])
-    if version == 6:
-        # the fragment header is the last one before the body: leave it out and name what it named (RFC 8200, 4.5)
-        before = bytearray(one.head[:-8])
-        at, following = 6, before[6]
-        position = 40
-        while position < len(before) and following != 44:
-            at, following = position, before[position]
-            position += (before[position + 1] + 1) * 8
-        before[at] = one.proto
-        length = len(before) - 40 + len(body)
-        return bytes(before[:4]) + min(length, MAX_DATAGRAM).to_bytes(2, "big") + bytes(before[6:]) + body
-    total = min(len(one.head) + len(body), MAX_DATAGRAM)
-    head = one.head[:2] + total.to_bytes(2, "big") + one.head[4:6] + b"\0\0" + one.head[8:10] + b"\0\0" + one.head[12:]
-    return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + body
+
+def _piece4(seen: PacketView) -> _Piece | str:
+    """A fragment's place in its datagram, or what is wrong with it."""
+    if not seen.is_fragment:
+        return "not a fragment"
+    header = (seen.raw[0] & 0x0F) * 4
+    data = seen.raw[header : seen.total]
+    if seen.more_fragments:
+        data = data[: len(data) & ~7]  # as Linux does it: what is beyond the last whole block of 8 is not there
+    if not data:
+        return "a fragment without data"
+    if header + seen.fragment_offset + len(data) > MAX_DATAGRAM:
+        return "a fragment that ends beyond the largest datagram"
+    return _Piece(seen.fragment_offset, data, not seen.more_fragments, seen.raw[:header])
+
+
+def _piece6(seen: PacketView) -> _Piece | str:
+    """The same for IPv6, where all that is behind the fragment header is data (RFC 8200, 4.5)."""
+    raw, total = seen.raw, seen.total
+    at, next_at, following = 40, 6, raw[6]
+    for _ in range(seen.extension_headers):
+        if following == _FRAGMENT or following not in (_HOP_BY_HOP, _ROUTING, _DESTINATION) or at + 8 > total:
+            break
+        next_at, following = at, raw[at]
+        at += (raw[at + 1] + 1) * 8
+    if following != _FRAGMENT or at + 8 > total:
+        return "not a fragment"
+    field = (raw[at + 2] << 8) | raw[at + 3]
+    start, more = field & 0xFFF8, bool(field & 1)
+    if not start and not more:
+        return "not a fragment"
+    data = raw[at + 8 : total]
+    if more and len(data) & 7:
+        return "a fragment, not the last, whose length is no multiple of 8"
+    if not data:
+        return "a fragment without data"
+    if at - 40 + start + len(data) > MAX_DATAGRAM:
+        return "a fragment that ends beyond the largest datagram"
+    head = bytearray(raw[:at])
+    head[next_at] = raw[at]
+    return _Piece(start, data, not more, bytes(head))

@@ -14,6 +14,8 @@ ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 
 #: IPv6 extension headers that are walked (RFC 8200, 4; RFC 4302 for AH)
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
+#: what follows an IPv6 header whose payload length of 0 does not mean that there is nothing
+_NEVER_EMPTY = (_HOP_BY_HOP, TCP, UDP)
 #: longest chain that is walked: each header may occur once, destination options twice (RFC 8200, 4.1)
 MAX_EXTENSION_HEADERS = 8
 
@@ -99,6 +101,7 @@ def view(raw: bytes) -> PacketView | None:
 def _view4(raw: bytes, length: int) -> PacketView | None:
     first, _, total, ip_id, fragment, ttl, proto, _, src, dst = _IPV4.unpack_from(raw)
     header = (first & 0x0F) * 4
+    total = total or length  # 0: captured before the network card cut a super-packet into pieces
     if header < 20 or total < header or header > length:
         return None
     seen = PacketView(raw, 4, src, dst, ttl, proto, total if total < length else length)
@@ -115,16 +118,19 @@ def _view4(raw: bytes, length: int) -> PacketView | None:
 
 def _view6(raw: bytes, length: int) -> PacketView | None:
     _, payload, following, ttl, src, dst = _IPV6.unpack_from(raw)
-    total = min(40 + payload, length)
+    # 0: captured before the network card cut a super-packet into pieces, or a jumbogram (RFC 2675, 3)
+    total = min(40 + payload, length) if payload or following not in _NEVER_EMPTY else length
     seen = PacketView(raw, 6, src, dst, ttl, following, total)
     at = 40
+    cut = False
     while following in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION):
-        if seen.extension_headers == MAX_EXTENSION_HEADERS or at + 8 > total:
+        if seen.extension_headers == MAX_EXTENSION_HEADERS or at + 8 > total or (following == _FRAGMENT and cut):
             seen.malformed = True
             break
         kind, following = following, raw[at]
         seen.extension_headers += 1
         if kind == _FRAGMENT:
+            cut = True  # a second one would be a fragment within a fragment: each header occurs once (RFC 8200, 4.1)
             field = (raw[at + 2] << 8) | raw[at + 3]
             seen.fragment_offset = field & 0xFFF8
             seen.more_fragments = bool(field & 1)
@@ -173,8 +179,8 @@ def _transport(seen: PacketView) -> None:
         size = (raw[at + 4] << 8) | raw[at + 5]
         if size < 8 or (at + size > total and not seen.more_fragments):
             seen.malformed = True
-        elif at + size < total:
-            seen.total = at + size
+        elif at + size < total and not seen.more_fragments:
+            seen.total = at + size  # what is beyond the datagram's own length is not its payload
         seen.payload_at = at + 8
 
 
