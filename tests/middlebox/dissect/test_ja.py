@@ -8,9 +8,10 @@ import pytest
 from scapy.layers.tls.handshake import TLSClientHello
 
 from middlebox.dissect.base import Reads, State
+from middlebox.dissect.hello import ClientHello
 from middlebox.dissect.ja import GREASE, ja3, ja3_text, ja4
-from middlebox.dissect.tls import DISSECTOR, ClientHello
-from tests.middlebox.dissect.hellos import HELLOS
+from middlebox.dissect.tls import DISSECTOR
+from tests.middlebox.dissect.recorded import HELLOS
 
 
 def numbers(text: str, base: int = 16) -> list[int]:
