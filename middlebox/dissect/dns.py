@@ -231,4 +231,4 @@ def _text(labels: list[bytes]) -> str:
     return ".".join(["".join([_TEXT[code] for code in label]) for label in labels])
 
 
-DISSECTOR = Dns()
+DISSECTOR: Dns = Dns()

@@ -260,4 +260,4 @@ def _after(matched: re.Match[bytes] | None, at: int) -> int:
     return at if matched is None else matched.end()
 
 
-DISSECTOR = Http()
+DISSECTOR: Http = Http()

@@ -128,4 +128,4 @@ def _join(data: bytes) -> Reading:
             return need_more(have + missing if missing <= left else at + _RECORD + missing - left)
 
 
-DISSECTOR = Tls()
+DISSECTOR: Tls = Tls()
