@@ -1,0 +1,1 @@
+"""Many scenarios, tables and figures; and the benchmarks."""

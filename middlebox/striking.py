@@ -1,0 +1,278 @@
+"""Carries out what rules say: on the packet that matched, on the rest of its flow, and on flows that are remembered.
+
+Whether a rule matches is `censor`'s question; how forged packets look is `acting`'s.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from middlebox import forge
+from middlebox.ability import Ability
+from middlebox.acting import Acting, Trigger
+from middlebox.action import Action, AnswerDns, AnswerHttp, AnswerIcmp, Drop, Hold, Inject, Log, Pass, Rewrite, Scope
+from middlebox.dissect.dns import DnsQuery
+from middlebox.looking import Looking, flag_names
+from middlebox.packet import FIN, RST, SYN, TCP, PacketView
+from middlebox.passing import Passing
+from middlebox.policy import Rule, Start
+from middlebox.residual import Residual
+from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdict
+
+#: packets held at once; a box with more to hold forwards at once, and counts it
+MAX_HELD = 65_536
+#: packets injected later, at once; beyond it none is added, and that is counted
+MAX_COMING = 1 << 20
+
+BOTH = frozenset(Direction)
+
+
+class Striking:
+    """The hands of one box, and what they have promised for later."""
+
+    __slots__ = ("_ability", "_acting", "_coming", "_order", "_residual", "held", "hits", "not_held", "not_injected")
+
+    def __init__(self, ability: Ability, seed: int, rules: tuple[Rule, ...], residual: Residual) -> None:
+        self._ability = ability
+        self._acting = Acting(ability, seed)
+        self._residual = residual
+        self._coming: list[tuple[int, int, Emission]] = []  # a heap by time, then by order
+        self._order = 0
+        self.held = 0
+        self.not_held = 0  #: packets that passed because too many were held
+        self.not_injected = 0
+        self.hits = {rule.name: 0 for rule in rules}
+
+    # -- later --------------------------------------------------------------------------------------------------
+
+    def due(self, now_ns: int) -> list[Emission]:
+        """Take what is to leave by now, in the order of its times."""
+        ready: list[Emission] = []
+        while self._coming and self._coming[0][0] <= now_ns:
+            emission = heapq.heappop(self._coming)[2]
+            if emission.releases >= 0:
+                self.held -= 1
+            ready.append(emission)
+        return ready
+
+    def next_due(self) -> int | None:
+        return self._coming[0][0] if self._coming else None
+
+    def _later(self, emission: Emission) -> None:
+        if len(self._coming) >= MAX_COMING:
+            self.not_injected += 1
+            return
+        heapq.heappush(self._coming, (emission.at_ns, self._order, emission))
+        self._order += 1
+
+    def _holding(self, packet: Passing, release_ns: int) -> Verdict:
+        if self.held >= MAX_HELD:
+            self.not_held += 1
+            return Verdict.PASS
+        self.held += 1
+        held = Emission(
+            packet=packet.raw, at_ns=release_ns, toward=packet.direction, injector="", releases=packet.number
+        )
+        self._later(held)
+        return Verdict.HOLD
+
+    # -- a rule has matched -------------------------------------------------------------------------------------
+
+    def strike(self, rule: Rule, packet: Passing, look: Looking) -> Decision:
+        """Carry out all actions of a rule on the packet that matched, and remember its ends."""
+        self.hits[rule.name] += 1
+        flow = packet.flow
+        rewritten: bytes | None = None
+        release_ns = 0
+        disposition = Disposition.INSPECT
+        drops = any(self._drops_now(action, packet) for action in rule.actions)
+        trigger = _trigger(rule, packet, dropped=drops)
+        made: list[Emission] = []
+        for action in rule.actions:
+            if isinstance(action, Drop):
+                self._drop(rule, action, packet, trigger)
+            elif isinstance(action, Rewrite):
+                if flow is not None:
+                    flow.rewrite_from(rule, action.flags, self._reaction(trigger))
+                if packet.direction is Direction.TO_CLIENT and packet.rewritable:
+                    rewritten = forge.as_reset(packet.view, action.flags)
+            elif isinstance(action, Hold):
+                release_ns = self._release(action, packet, trigger)
+            elif isinstance(action, Pass):
+                if flow is not None:
+                    flow.passed = rule
+                    flow.settled = True
+                    disposition = Disposition.PASS
+            elif not isinstance(action, Log):
+                made.extend(self._emissions(action, packet, trigger))
+        if rule.memory is not None:
+            self.memorise(rule, packet)
+        verdict = Verdict.PASS
+        if drops:
+            verdict, rewritten = Verdict.DROP, None
+            if flow is not None and flow.dropping is not None and flow.dropping.directions == BOTH:
+                disposition = Disposition.DROP
+        elif release_ns:
+            verdict = self._holding(packet, release_ns)
+        return packet.decided(
+            rule,
+            rule.action_text,
+            f"rule '{rule.name}' matches{_because(rule, look)}",
+            verdict=verdict,
+            injected=made,
+            rewritten=rewritten,
+            release_ns=release_ns if verdict is Verdict.HOLD else 0,
+            disposition=disposition,
+        )
+
+    def _drops_now(self, action: Action, packet: Passing) -> bool:
+        """True if the drop takes the trigger itself."""
+        if not isinstance(action, Drop) or action.after is not None:
+            return False
+        if action.scope is Scope.PACKET:
+            return True
+        if not self._ability.reaction_ns.fixed or self._ability.reaction_ns.low > 0:
+            return False  # by the time the box has made up its mind, the trigger is gone
+        return action.scope is Scope.FLOW or action.scope.value == packet.direction.value
+
+    def _drop(self, rule: Rule, action: Drop, packet: Passing, trigger: Trigger) -> None:
+        if packet.flow is None or (action.scope is Scope.PACKET and action.after is None):
+            return
+        directions = BOTH
+        if action.scope in (Scope.TO_SERVER, Scope.TO_CLIENT):
+            directions = frozenset({Direction(action.scope.value)})
+        left = 0 if action.after is None else self._acting.draw(action.after, trigger, "after")
+        packet.flow.drop_from(rule, directions, self._reaction(trigger), left)
+
+    def _reaction(self, trigger: Trigger) -> int:
+        """When the box's answer to this trigger takes effect."""
+        return trigger.now_ns + self._acting.draw(self._ability.reaction_ns, trigger, "reaction")
+
+    def _release(self, action: Hold, packet: Passing, trigger: Trigger) -> int:
+        return packet.now_ns + self._acting.draw(action.delay_ns, trigger, "hold", packet.number)
+
+    def _emissions(self, action: Action, packet: Passing, trigger: Trigger) -> list[Emission]:
+        """The packets of an injecting action; those of later times are also kept for `due`."""
+        made: list[Emission] = []
+        tcp = trigger.view.proto == TCP
+        if isinstance(action, Inject):
+            made = self._acting.inject(action, trigger) if tcp else []
+        elif isinstance(action, AnswerHttp):
+            made = self._acting.http(action, trigger) if tcp else []
+        elif isinstance(action, AnswerDns):
+            query = packet.flow.facts.get("dns") if packet.flow is not None else None
+            made = self._acting.dns(action, trigger, query) if isinstance(query, DnsQuery) else []
+        elif isinstance(action, AnswerIcmp):
+            made = self._acting.icmp(action, trigger)
+        for emission in made:
+            if emission.at_ns > trigger.now_ns:
+                self._later(emission)
+        return made
+
+    def memorise(self, rule: Rule, packet: Passing) -> None:
+        """Remember the packet's ends for the rule's memory."""
+        memory = rule.memory
+        assert memory is not None
+        seen = packet.view
+        if packet.flow is not None:
+            ends = packet.flow.ends
+        elif packet.direction is Direction.TO_SERVER:
+            ends = (seen.src, seen.src_port, seen.dst, seen.dst_port)
+        else:
+            ends = (seen.dst, seen.dst_port, seen.src, seen.src_port)
+        if self._residual.strike(rule, memory, self._reaction(_trigger(rule, packet)), packet.text, ends):
+            packet.say(f"rule '{rule.name}' will remember the {memory.key.value}")
+
+    # -- what an earlier packet has brought about ---------------------------------------------------------------
+
+    def enforce(self, packet: Passing) -> Decision | None:
+        """Carry out what is in force on the packet's flow."""
+        flow = packet.flow
+        if flow is None:
+            return None
+        dropping = flow.dropping
+        if dropping is not None and packet.now_ns >= dropping.from_ns:
+            if dropping.packets_left > 0:
+                dropping.packets_left -= 1
+                packet.say(f"{dropping.packets_left} more packets pass before the drop")
+            elif packet.direction in dropping.directions:
+                return packet.decided(
+                    dropping.rule,
+                    "drop",
+                    f"the flow is being dropped since rule '{dropping.rule.name}' matched",
+                    verdict=Verdict.DROP,
+                    disposition=Disposition.DROP if dropping.directions == BOTH else Disposition.INSPECT,
+                )
+        rewriting = flow.rewriting
+        if rewriting is not None and packet.now_ns >= rewriting.from_ns and packet.direction is Direction.TO_CLIENT:
+            return _rewritten(packet, rewriting.rule, rewriting.flags)
+        return None
+
+    def recall(self, rule: Rule, struck: str, packet: Passing, direction: Direction) -> Decision | None:
+        """Do to a flow what the rule remembers of another; `direction` is the packet's way between the ends."""
+        memory = rule.memory
+        assert memory is not None
+        for action in memory.actions or rule.actions:
+            decision = self._again(
+                action, rule, packet, direction, memory.start, f"rule '{rule.name}' remembers {struck}"
+            )
+            if decision is not None:
+                return decision
+        return None
+
+    def _again(
+        self, action: Action, rule: Rule, packet: Passing, direction: Direction, start: Start, reason: str
+    ) -> Decision | None:
+        to_server = direction is Direction.TO_SERVER
+        reached = _reached(start, packet.view)
+        if isinstance(action, Drop):
+            spared = Scope.TO_CLIENT if to_server else Scope.TO_SERVER
+            if action.scope is spared or (to_server and not reached):
+                return None
+            return packet.decided(rule, "drop", reason, verdict=Verdict.DROP)
+        if isinstance(action, Rewrite):
+            return None if to_server else _rewritten(packet, rule, action.flags)
+        if isinstance(action, Hold):
+            release_ns = self._release(action, packet, _trigger(rule, packet))
+            verdict = self._holding(packet, release_ns)
+            return packet.decided(
+                rule, "hold", reason, verdict=verdict, release_ns=release_ns if verdict is Verdict.HOLD else 0
+            )
+        if isinstance(action, Log):
+            return packet.decided(rule, "log", reason)
+        ends_itself = packet.view.proto == TCP and packet.view.flags & (RST | FIN)
+        if not to_server or not reached or ends_itself:
+            return None
+        packet.direction = Direction.TO_SERVER
+        made = self._emissions(action, packet, _trigger(rule, packet))
+        return packet.decided(rule, action.word, reason, injected=made) if made else None
+
+
+def _trigger(rule: Rule, packet: Passing, *, dropped: bool = False) -> Trigger:
+    return Trigger(packet.view, packet.direction, packet.now_ns, flow=packet.text, rule=rule.name, dropped=dropped)
+
+
+def _rewritten(packet: Passing, rule: Rule, flags: int) -> Decision | None:
+    if not packet.rewritable:
+        return None
+    reason = f"the server's packet becomes {'+'.join(flag_names(flags))}, as rule '{rule.name}' has matched"
+    return packet.decided(rule, "rewrite", reason, rewritten=forge.as_reset(packet.view, flags))
+
+
+def _reached(start: Start, seen: PacketView) -> bool:
+    """True if this packet of the client's is late enough in its flow to meet the residual action."""
+    if start is Start.SYN or seen.proto != TCP:
+        return True
+    if start is Start.DATA:
+        return seen.payload_len > 0
+    return not seen.flags & SYN
+
+
+def _because(rule: Rule, look: Looking) -> str:
+    """The values that the rule's fields have, for people."""
+    words = []
+    for name in sorted(rule.match.fields()):
+        value = None if name == "payload" else look.value(name)
+        if isinstance(value, str | int):
+            words.append(f"{name} is {value if isinstance(value, str) else str(value).lower()}")
+    return f": {', '.join(words)}" if words else ""
