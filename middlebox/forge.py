@@ -234,7 +234,8 @@ def as_reset(seen: PacketView, flags: int = RST | ACK) -> bytes:
     """A TCP packet turned into a bare segment with other flags, the way that the TSPU treats a server's packets.
 
     IP header with its TTL and id, ports, sequence and acknowledgment number and window stay as the server set them;
-    payload and TCP options go (Xue et al., IMC 2022, section 5.2). A packet that is not TCP comes back as it is.
+    payload and TCP options go (Xue et al., "TSPU: Russia's Decentralized Censorship System", IMC 2022). A packet that
+    is not TCP comes back as it is.
     """
     if seen.proto != TCP:
         return seen.raw
