@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
+from itertools import pairwise
 
 
 class Role(Enum):
@@ -177,14 +178,8 @@ class Topology:
 
 #: kind of access -> (towards the subscriber, from the subscriber); round figures of a home's VDSL and of LTE
 ACCESS = {
-    "fixed": (
-        Way(rate=100e6, delay=0.004),
-        Way(rate=20e6, delay=0.004),
-    ),
-    "mobile": (
-        Way(rate=30e6, delay=0.020, jitter=0.004),
-        Way(rate=10e6, delay=0.020, jitter=0.004),
-    ),
+    "fixed": (Way(rate=100e6, delay=0.004), Way(rate=20e6, delay=0.004)),
+    "mobile": (Way(rate=30e6, delay=0.020, jitter=0.004), Way(rate=10e6, delay=0.020, jitter=0.004)),
     "direct": (Way(), Way()),
 }
 
@@ -268,7 +263,7 @@ def national(
     servers = [WEB, DNS, *([RELAY] if relay else [])]
     links = [Link(a=home.name, b="isp", to_a=ACCESS[home.access][0], to_b=ACCESS[home.access][1]) for home in homes]
     far = abroad if abroad is not None else Way(delay=0.015)
-    for left, right in zip(chain, chain[1:], strict=False):
+    for left, right in pairwise(chain):
         long = far if left.name == "gateway" else Way()
         links.append(Link(a=left.name, b=right.name, to_a=long, to_b=long))
     if asymmetric:

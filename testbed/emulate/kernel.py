@@ -63,6 +63,7 @@ class Place:
 def spawn(
     argv: Sequence[str],
     *,
+    program: str | None = None,
     place: Place | None = None,
     env: Mapping[str, str] | None = None,
     stdio: tuple[int, int, int],
@@ -72,7 +73,8 @@ def spawn(
 ) -> int:
     """Start a program in a node, in a session and process group of its own; return its process id.
 
-    `terminal`: standard input is a terminal that becomes the session's own. `keep`: files that stay open.
+    `program`: the file to run, if it is not `argv[0]`. `terminal`: standard input is a terminal that becomes the
+    session's own. `keep`: files that stay open.
     Raises OSError if the program cannot be started; `filename` tells what could not be entered or run.
     """
     environment = dict(os.environ if env is None else env)
@@ -92,7 +94,7 @@ def spawn(
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, programs rely on them
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.execvpe(argv[0], list(argv), environment)
+        os.execvpe(program or argv[0], list(argv), environment)
 
     return fork(start)
 

@@ -44,5 +44,7 @@ def traffic_control(interface: str, way: Way, *, netem: bool) -> list[str]:
 def delay_rules(queues: dict[tuple[str, str], int]) -> str:
     """A table for `iptables-restore` and `ip6tables-restore`: ("-i" or "-o", interface) -> queue of the delay line."""
     chains = {"-i": "PREROUTING", "-o": "POSTROUTING"}
-    rules = [f"-A {chains[side]} {side} {name} -j NFQUEUE --queue-num {queue}" for (side, name), queue in queues.items()]
+    rules = [
+        f"-A {chains[side]} {side} {name} -j NFQUEUE --queue-num {queue}" for (side, name), queue in queues.items()
+    ]
     return "\n".join(["*mangle", *rules, "COMMIT", ""])

@@ -19,9 +19,10 @@ from mininet.net import Mininet
 from mininet.node import Host
 
 from testbed.emulate import links, offloads
+from testbed.emulate.addressing import Delay, Plugs, addressing, delays_of, plugs_of
 from testbed.emulate.kernel import Place, fork, spawn, write_sysctl
 from testbed.emulate.tools import find
-from testbed.topology import Link, Node, Role, Topology, Way
+from testbed.topology import Node, Role, Topology
 
 #: node settings; "default" is what interfaces made later start with
 _SYSCTLS = {
@@ -61,35 +62,8 @@ class _Cable(MininetLink):  # type: ignore[misc]
     """A link whose pair of interfaces exists already: all pairs are made by one `ip -batch`."""
 
     @classmethod
-    def makeIntfPair(cls, *_names: object, **_options: object) -> None:  # noqa: N802
+    def makeIntfPair(cls, *_names: object, **_options: object) -> None:
         return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plug:
-    """One end of a link."""
-
-    interface: str
-    mac: str
-    ipv4: str
-    ipv6: str
-    way: Way  #: how packets fare that leave here
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
-    """One direction of a link whose packets the delay line holds, and the router where it does.
-
-    Never in a host: packets held where they are sent count against the sender's socket (TCP small queues, which
-    would then limit the rate), and those held where they are received have been captured already.
-    """
-
-    node: str
-    side: str  #: "-o": held when they leave this router; "-i": when they come from a host
-    interface: str
-    queue: int
-    way: Way
-    name: str  #: the sender's node and interface
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +74,7 @@ class Network:
     mininet: Mininet
     places: dict[str, Place]
     #: (link number, node) -> this end
-    plugs: dict[tuple[int, str], Plug]
+    plugs: Plugs
     ipv6: bool
     #: what was used, for the manifest
     facts: dict[str, object] = field(default_factory=dict)
@@ -126,7 +100,7 @@ def build(topology: Topology, *, congestion: str, wire_packets: bool) -> Network
     mininet = Mininet(host=Host, link=_Cable, intf=_Interface, build=False, controller=None, switch=None)
     ipv6 = Path("/proc/sys/net/ipv6").exists()
     places = {node.name: Place(mininet.addHost(node.name, ip=None).pid) for node in topology.nodes}
-    network = Network(topology=topology, mininet=mininet, places=places, plugs=_plugs(topology), ipv6=ipv6)
+    network = Network(topology=topology, mininet=mininet, places=places, plugs=plugs_of(topology), ipv6=ipv6)
     by_sysctl = [_settings(network, node, congestion) for node in topology.nodes]
     network.facts |= {
         "congestion_control": congestion,
@@ -138,47 +112,21 @@ def build(topology: Topology, *, congestion: str, wire_packets: bool) -> Network
     netem = _try_netem() if any(plug.way.impaired for plug in network.plugs.values()) else None
     network.facts["delay_means"] = {None: "none", True: "netem", False: "delay line"}[netem]
     if netem is False:
-        network.delays = _delays(network)
-    route_congestion = "" if all(by_sysctl) else f" congctl {congestion}"
-    _run_in_nodes(network, lambda node: _addressing(network, node, route_congestion), ["ip", "-batch", "-"])
+        try:
+            network.delays = delays_of(topology, network.plugs)
+        except ValueError as error:
+            raise NetworkError(str(error)) from error
+    by_route = "" if all(by_sysctl) else congestion
+
+    def addresses(node: Node) -> str:
+        return addressing(topology, network.plugs, node, ipv6=ipv6, congestion=by_route)
+
+    _run_in_nodes(network, addresses, ["ip", "-batch", "-"])
     _run_in_nodes(network, lambda node: _rates(network, node, bool(netem)), ["tc", "-batch", "-"])
     for family in ["iptables-restore"] + ["ip6tables-restore"] * ipv6:
         _run_in_nodes(network, lambda node: _delay_table(network, node), [family, "-w"])
     network.facts["offloads"] = _offloads(network, wire_packets)
     return network
-
-
-def _plugs(topology: Topology) -> dict[tuple[int, str], Plug]:
-    """Names and addresses of all link ends: a pair of 10.255/16 for each link in the country, of 192.0.2/24 abroad."""
-    ports = dict.fromkeys((node.name for node in topology.nodes), 0)
-    plugs = {}
-    abroad = 0
-    for number, link in enumerate(topology.links):
-        pair = f"10.255.{number}."
-        if _is_abroad(topology, link) and abroad < 63:
-            abroad += 1
-            pair = ""
-        for side, (name, way) in enumerate([(link.a, link.to_b), (link.b, link.to_a)], 1):
-            node = topology.node(name)
-            plugs[number, name] = Plug(
-                interface=f"{name}-eth{ports[name]}",
-                mac=f"02:00:00:00:{number:02x}:{side:02x}",
-                ipv4=node.ipv4 or (f"{pair}{side}" if pair else f"192.0.2.{4 * abroad + side}"),
-                ipv6=node.ipv6 or f"2001:db8:ff:{number:x}::{side}",
-                way=way,
-            )
-            ports[name] += 1
-    return plugs
-
-
-def _is_abroad(topology: Topology, link: Link) -> bool:
-    """True for the links behind the router called `gateway`."""
-    clients = [node.name for node in topology.having(Role.SUBSCRIBER)]
-    names = [node.name for node in topology.nodes]
-    if not clients or "gateway" not in names:
-        return False
-    behind = [name for name in names if "gateway" in topology.path(clients[0], name)]
-    return link.a in behind and link.b in behind
 
 
 def _settings(network: Network, node: Node, congestion: str) -> bool:
@@ -231,98 +179,12 @@ def _cables(network: Network) -> None:
         nodes[link.b].intf(b.interface).ip = b.ipv4
 
 
-def _addressing(network: Network, node: Node, route_congestion: str) -> str:
-    """The `ip -batch` of one node: addresses, fixed neighbours, routes."""
-    topology = network.topology
-    lines = ["link set lo up"]
-    mine = {number: plug for (number, owner), plug in network.plugs.items() if owner == node.name}
-    families = [4, 6] if network.ipv6 else [4]
-    for plug in mine.values():
-        lines.append(f"link set {plug.interface} up")
-    for family in families:
-        full = "32" if family == 4 else "128"
-        nodad = " nodad" if family == 6 else ""
-        for number, plug in mine.items():
-            link = topology.links[number]
-            peer = network.plugs[number, link.other(node.name)]
-            near, far = (plug.ipv4, peer.ipv4) if family == 4 else (plug.ipv6, peer.ipv6)
-            # hosts have only their own address, as behind a provider's access router: so links are unnumbered pairs
-            lines.append(f"addr add {near}/{full} dev {plug.interface}{nodad}")
-            lines.append(f"neigh replace {far} lladdr {peer.mac} nud permanent dev {plug.interface}")
-            lines.append(f"route replace {far}/{full} dev {plug.interface} src {near}")
-        if node.role.forwards:
-            lines += _router_routes(network, node, family)
-            continue
-        ((number, plug),) = mine.items()
-        peer = network.plugs[number, topology.links[number].other(node.name)]
-        gate, source = (peer.ipv4, plug.ipv4) if family == 4 else (peer.ipv6, plug.ipv6)
-        every = "0.0.0.0/0" if family == 4 else "::/0"
-        lines.append(
-            f"route replace {every} via {gate} dev {plug.interface} onlink src {source}{route_congestion}"
-        )
-        block = node.block4 if family == 4 else node.block6
-        if node.role is Role.SUBSCRIBER:
-            # any address of the block is this subscriber's own: a client may send from a fresh one each time
-            lines.append(f"route replace local {block} dev lo")
-        else:
-            lines.append(f"route replace unreachable {block}")
-    return "\n".join(lines) + "\n"
-
-
-def _router_routes(network: Network, node: Node, family: int) -> list[str]:
-    """One route for each host's block, and one for each address of another router."""
-    topology = network.topology
-    lines = []
-    own = {(plug.ipv4, plug.ipv6) for (_, owner), plug in network.plugs.items() if owner == node.name}
-    for target in topology.nodes:
-        if target.name == node.name:
-            continue
-        link = topology.first_links(target.name).get(node.name)
-        if link is None:
-            continue
-        number = topology.links.index(link)
-        out, peer = network.plugs[number, node.name], network.plugs[number, link.other(node.name)]
-        source, gate = (out.ipv4, peer.ipv4) if family == 4 else (out.ipv6, peer.ipv6)
-        block = target.block4 if family == 4 else target.block6
-        wanted = [str(block)] if block is not None else []
-        for (_, owner), plug in network.plugs.items():
-            address = plug.ipv4 if family == 4 else plug.ipv6
-            if owner == target.name and target.role.forwards and address != gate and (plug.ipv4, plug.ipv6) not in own:
-                wanted.append(f"{address}/{32 if family == 4 else 128}")
-        lines += [f"route replace {place} via {gate} dev {out.interface} onlink src {source}" for place in wanted]
-    return lines
-
-
 def _rates(network: Network, node: Node, netem: bool) -> str:
     lines: list[str] = []
     for (_, owner), plug in network.plugs.items():
         if owner == node.name:
             lines += links.traffic_control(plug.interface, plug.way, netem=netem)
     return "\n".join([*lines, ""]) if lines else ""
-
-
-def _delays(network: Network) -> list[Delay]:
-    found = []
-    for (number, owner), plug in network.plugs.items():
-        if not plug.way.impaired:
-            continue
-        side, node, interface = "-o", network.topology.node(owner), plug.interface
-        if not node.role.forwards:
-            other = network.topology.links[number].other(owner)
-            side, node, interface = "-i", network.topology.node(other), network.plugs[number, other].interface
-            if not node.role.forwards:
-                raise NetworkError(f"link {owner}-{other}: a delay between two hosts needs netem, or a router between")
-        found.append(
-            Delay(
-                node=node.name,
-                side=side,
-                interface=interface,
-                queue=links.FIRST_QUEUE + len(found),
-                way=plug.way,
-                name=f"{owner}/{plug.interface}",
-            )
-        )
-    return found
 
 
 def _delay_table(network: Network, node: Node) -> str:
@@ -347,6 +209,14 @@ def _offloads(network: Network, wire_packets: bool) -> str:
         except OSError as error:
             raise NetworkError(f"node '{node.name}': offloads of {error.filename}: {error.strerror}") from error
     return "off" if wire_packets else "on"
+
+
+def add_addresses(place: Place, addresses: list[str]) -> None:
+    """Give a host addresses beside its first one."""
+    lines = []
+    for address in dict.fromkeys(addresses):
+        lines.append(f"addr add {address}/128 dev lo nodad" if ":" in address else f"addr add {address}/32 dev lo")
+    _finish([(_feed(["ip", "-batch", "-"], "\n".join(lines) + "\n", place), "addresses")])
 
 
 def _try_netem() -> bool:
@@ -391,4 +261,3 @@ def _run_in_nodes(network: Network, text_for: Callable[[Node], str], argv: list[
         if text:
             started.append((_feed(argv, text, network.places[node.name]), f"node '{node.name}', {argv[0]}"))
     _finish(started)
-

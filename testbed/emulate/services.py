@@ -112,7 +112,7 @@ def page(name: str) -> str:
     return head + sentence * (_PAGE_BYTES // len(sentence)) + "</body></html>\n"
 
 
-def dns_arguments(home: Path, logs: Path, sites: Sequence[Site], *, ipv6: bool) -> list[str]:
+def dns_arguments(home: Path, sites: Sequence[Site], *, ipv6: bool) -> list[str]:
     """The command line of dnsmasq after its name: it answers for the sites and for nothing else."""
     home.mkdir()
     records = home / "dnsmasq.conf"
@@ -121,10 +121,10 @@ def dns_arguments(home: Path, logs: Path, sites: Sequence[Site], *, ipv6: bool) 
     records.write_text("\n".join(lines) + "\n")
     return [
         "--keep-in-foreground",
-        "--user=root",
-        "--group=root",
+        "--user=",  # stay who we are: with a user or a group it calls setgroups, which a user namespace forbids
+        "--group=",
         f"--conf-file={records}",
         "--pid-file=",
-        f"--log-facility={logs}/dnsmasq.log",
+        "--log-facility=-",
         "--port=53",
     ]

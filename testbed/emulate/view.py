@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from testbed.emulate import trust
@@ -68,18 +68,20 @@ def cover(path: str, text: bytes) -> bool:
     return True
 
 
-def arrange(servers: list[str], hosts: Mapping[str, str], authority: trust.Authority) -> None:
+def arrange(servers: list[str], hosts: Sequence[tuple[str, str]], authority: trust.Authority) -> None:
     """Make every program of the lab ask the lab's DNS and trust the lab's authority.
 
-    `hosts`: node name -> address; the sites are not among them, as their names are for the DNS to answer.
+    `hosts`: addresses and names of nodes; the sites are not among them, as their names are for the DNS to answer.
     """
     resolv = "".join(f"nameserver {server}\n" for server in servers)
     if not cover("/etc/resolv.conf", resolv.encode()):
         raise OSError(
-            0, "it does not exist, so the lab cannot direct names to its own DNS; create it, even empty", "/etc/resolv.conf"
+            0,
+            "it does not exist, so the lab cannot direct names to its own DNS; create it, even empty",
+            "/etc/resolv.conf",
         )
     cover("/etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n")
-    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost", *(f"{ip} {name}" for name, ip in hosts.items())]
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost", *(f"{address} {name}" for address, name in hosts)]
     cover("/etc/hosts", ("\n".join(lines) + "\n").encode())
     bundle = trust.bundle(authority)
     BUNDLE.write_bytes(bundle)
