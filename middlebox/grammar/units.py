@@ -1,0 +1,349 @@
+"""Numbers with their units, ranges, percent, addresses, flags and bytes, as they are written in a policy.
+
+A number that needs a unit and has none is refused: 2 of what? Inside, times are nanoseconds and sizes bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+
+from middlebox.ability import Draw, Network, fixed
+from middlebox.grammar.shape import Leaf, Mismatch, Schema
+from middlebox.grammar.source import Form, Scalar
+from middlebox.looking import flag_bits, flag_names
+
+_TIMES = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
+_SIZES = {"B": 1, "kB": 1000, "MB": 10**6}
+#: how people write units that we write otherwise
+_OTHER_NAMES = {
+    "sec": "s", "secs": "s", "second": "s", "seconds": "s", "m": "min", "mins": "min", "minute": "min", "minutes": "min",
+    "hour": "h", "hours": "h", "msec": "ms", "millisecond": "ms", "milliseconds": "ms", "usec": "us", "µs": "us",
+    "nsec": "ns", "k": "kB", "kb": "kB", "kib": "kB", "kbyte": "kB", "kilobytes": "kB", "b": "B", "byte": "B",
+    "mb": "MB", "mib": "MB", "d": "h", "days": "h",
+}  # fmt: skip
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_ANY_UNIT = re.compile(rf"{_NUMBER}(?:\s*-\s*{_NUMBER})?\s*(\S*)")
+
+
+def _pattern(units: str, *, range_: bool) -> str:
+    many = r"(\s*-\s*\d+(\.\d+)?)?" if range_ else ""
+    return rf"^\d+(\.\d+)?{many}\s*({units})$"
+
+
+def _measure(node: Scalar, units: dict[str, int], example: str) -> tuple[int, int]:
+    found = _ANY_UNIT.fullmatch(node.text.strip())
+    if not found:
+        raise Mismatch(f"write it like: {example}")
+    low, high, unit = found.groups()
+    if unit not in units:
+        better = units.get(_OTHER_NAMES.get(unit.lower(), "")) and _OTHER_NAMES[unit.lower()]
+        if unit and not better:
+            raise Mismatch(f"write it like: {example}")
+        number = node.text.strip()[: len(node.text.strip()) - len(unit)].strip()
+        raise Mismatch(f"which unit? write it like: {number} {better or example.split()[-1]}")
+    scale = units[unit]
+    first = int(Fraction(low) * scale)
+    last = int(Fraction(high) * scale) if high else first
+    if last < first:
+        raise Mismatch(f"the range is empty; write: {high}-{low} {unit}")
+    return first, last
+
+
+def _one(node: Scalar, units: dict[str, int], example: str) -> int:
+    low, high = _measure(node, units, example)
+    if low != high:
+        raise Mismatch("one value, not a range")
+    return low
+
+
+def time_text(nanoseconds: int) -> str:
+    """A time in the largest unit that needs at most three decimals: "1.5 ms", "120 s"."""
+    for unit, scale in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if nanoseconds >= scale and nanoseconds * 1000 % scale == 0:
+            return f"{nanoseconds / scale:.3f}".rstrip("0").rstrip(".") + f" {unit}"
+    return f"{nanoseconds} ns" if nanoseconds else "0 s"
+
+
+def size_text(count: int) -> str:
+    return f"{count // 1000} kB" if count >= 1000 and count % 1000 == 0 else f"{count} B"
+
+
+def share_text(share: float) -> str:
+    return f"{share * 100:.6f}".rstrip("0").rstrip(".") + " %"
+
+
+def times_text(draw: Draw) -> str:
+    if draw.low == draw.high:
+        return time_text(draw.low)
+    low, high = time_text(draw.low), time_text(draw.high)
+    if low.split()[1] == high.split()[1]:
+        return f"{low.split()[0]}-{high}"
+    return f"{low} to {high}"
+
+
+TIME: Leaf[int] = Leaf(
+    "a time with its unit (ns, us, ms, s, min, h) such as '120 s'",
+    lambda node: _one(node, _TIMES, "120 s"),
+    {"type": "string", "pattern": _pattern("ns|us|ms|s|min|h", range_=False)},
+    time_text,
+)
+
+TIMES: Leaf[Draw] = Leaf(
+    "a time such as '2 ms', or a range of times such as '1-3 ms'",
+    lambda node: Draw(*_measure(node, _TIMES, "2 ms")),
+    {"type": "string", "pattern": _pattern("ns|us|ms|s|min|h", range_=True)},
+    times_text,
+)
+
+
+def _size(node: Scalar) -> int:
+    if node.text.strip().endswith(" bytes"):
+        return _one(Scalar(node.place, node.text.strip()[:-5] + "B"), _SIZES, "64 kB")
+    return _one(node, _SIZES, "64 kB")
+
+
+SIZE: Leaf[int] = Leaf(
+    "a size with its unit (B or bytes, kB, MB) such as '64 kB'",
+    _size,
+    {"type": "string", "pattern": _pattern("B|kB|MB|bytes", range_=False)},
+    size_text,
+)
+
+
+def _share(node: Scalar) -> float:
+    found = re.fullmatch(rf"{_NUMBER}\s*%", node.text.strip())
+    if not found:
+        if node.form in (Form.INTEGER, Form.DECIMAL):
+            number = Fraction(node.text)
+            raise Mismatch(f"write: {share_text(float(number if number <= 1 and '.' in node.text else number / 100))}")
+        raise Mismatch("write it like: 98 %")
+    share = Fraction(found.group(1)) / 100
+    if not 0 < share <= 1:
+        raise Mismatch("it must lie above 0 % and up to 100 %")
+    return float(share)
+
+
+SHARE: Leaf[float] = Leaf(
+    "a share such as '98 %'", _share, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}, share_text
+)
+
+
+def whole(text: str) -> int | None:
+    """A whole number, decimal or hexadecimal ("0x8180"); None for anything else."""
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    return int(text, 16) if re.fullmatch(r"0x[0-9A-Fa-f]+", text) else None
+
+
+def integer(low: int, high: int | None = None, what: str = "a whole number") -> Leaf[int]:
+    """A whole number within bounds."""
+    bounds = f"{what} of at least {low}" if high is None else f"{what} from {low} to {high}"
+
+    def parse(node: Scalar) -> int:
+        negative = node.text.startswith("-")
+        number = whole(node.text.removeprefix("-"))
+        if node.quoted or number is None:
+            raise Mismatch("write the number without quotes" if number is not None else "")
+        number = -number if negative else number
+        if number < low or (high is not None and number > high):
+            raise Mismatch("")
+        return number
+
+    schema: Schema = {"type": "integer", "minimum": low}
+    if high is not None:
+        schema["maximum"] = high
+    return Leaf(bounds, parse, schema, int)
+
+
+def _range(text: str) -> tuple[int, int] | None:
+    first, dash, second = text.partition("-")
+    low = whole(first.strip())
+    high = whole(second.strip()) if dash else low
+    return None if low is None or high is None else (low, high)
+
+
+def header_number(low: int, high: int, what: str, *, random: bool = False) -> Leaf[Draw]:
+    """A header's number: fixed, from a range, at random, or the trigger's own."""
+
+    def parse(node: Scalar) -> Draw:
+        if node.text == "mirror":
+            return Draw(low, high, mirror=True)
+        if node.text == "random" and random:
+            return Draw(low, high)
+        found = _range(node.text)
+        if found is None:
+            raise Mismatch("")
+        if found[0] > found[1]:
+            raise Mismatch(f"the range is empty; write: {found[1]}-{found[0]}")
+        if found[0] < low or found[1] > high:
+            raise Mismatch(f"it must lie within {low}-{high}")
+        return Draw(*found)
+
+    def text(draw: Draw) -> object:
+        if draw.mirror:
+            return "mirror"
+        if random and (draw.low, draw.high) == (low, high):
+            return "random"
+        return draw.low if draw.fixed else f"{draw.low}-{draw.high}"
+
+    also = ", 'random'" if random else ""
+    alone = "random|mirror" if random else "mirror"
+    return Leaf(
+        f"{what} ({low} to {high}), a range such as '{max(low, 55)}-118'{also} or 'mirror' (the trigger's own)",
+        parse,
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": low, "maximum": high},
+                {"type": "string", "pattern": rf"^(\d+\s*-\s*\d+|{alone})$"},
+            ]
+        },
+        text,
+    )
+
+
+def _packets(node: Scalar) -> Draw:
+    found = _range(re.sub(r"\s*packets?$", "", node.text.strip()))
+    if found is None:
+        raise Mismatch("write it like: 5-8 packets")
+    if found[0] > found[1]:
+        raise Mismatch(f"the range is empty; write: {found[1]}-{found[0]} packets")
+    if found[0] < 1:
+        raise Mismatch("to drop at once, leave 'after' out")
+    return Draw(*found)
+
+
+PACKETS: Leaf[Draw] = Leaf(
+    "a number of packets such as '5 packets' or '5-8 packets'",
+    _packets,
+    {"type": ["integer", "string"], "pattern": r"^\d+(\s*-\s*\d+)?(\s*packets?)?$"},
+    lambda draw: f"{draw.low} packets" if draw.fixed else f"{draw.low}-{draw.high} packets",
+)
+
+_FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
+
+
+def flags_text(flags: int) -> str:
+    """ "RST+ACK"."""
+    return "+".join(sorted(flag_names(flags), key=lambda name: ("RST", "FIN", "SYN", "PSH", "URG", "ACK").index(name)))
+
+
+def _flags(node: Scalar) -> int:
+    try:
+        if node.text != node.text.upper():
+            raise Mismatch(f"write: {flags_text(flag_bits(node.text))}")
+        return flag_bits(node.text)
+    except KeyError:
+        raise Mismatch(f"the flags are {', '.join(_FLAG_NAMES)}") from None
+
+
+_ONE_FLAG = f"({'|'.join(_FLAG_NAMES)})"
+FLAGS: Leaf[int] = Leaf(
+    "TCP flags joined by '+' such as 'RST+ACK'",
+    _flags,
+    {"type": "string", "pattern": rf"^{_ONE_FLAG}(\s*\+\s*{_ONE_FLAG})*$"},
+    flags_text,
+)
+
+
+def _payload(node: Scalar) -> bytes:
+    if not node.text.startswith("hex:"):
+        return node.text.encode()
+    try:
+        return bytes.fromhex(node.text[4:])
+    except ValueError:
+        raise Mismatch("after 'hex:' come pairs of hexadecimal digits: hex:0102ff") from None
+
+
+PAYLOAD: Leaf[bytes] = Leaf("a text, or bytes such as 'hex:0102'", _payload, {"type": ["string", "number"]})
+
+
+def address(text: str) -> bytes | None:
+    """An IP address in network order; None for anything else."""
+    try:
+        return IPv4Address(text).packed
+    except AddressValueError:
+        pass
+    try:
+        return IPv6Address(text).packed
+    except AddressValueError:
+        return None
+
+
+def _address_of(*lengths: int) -> Leaf[bytes]:
+    what: dict[tuple[int, ...], str] = {
+        (4,): "an IPv4 address such as 192.0.2.1",
+        (16,): "an IPv6 address such as '2001:db8::1'",
+    }
+
+    def parse(node: Scalar) -> bytes:
+        packed = address(node.text)
+        if packed is None:
+            raise Mismatch("")
+        if len(packed) not in lengths:
+            raise Mismatch("IPv4 addresses go under 'a', IPv6 addresses under 'aaaa'")
+        return packed
+
+    return Leaf(what.get(lengths, "an IP address such as 192.0.2.1"), parse, {"type": "string"})
+
+
+IPV4, IPV6, ADDRESS = _address_of(4), _address_of(16), _address_of(4, 16)
+
+
+def network(text: str) -> Network:
+    """A network, or an address as a network of one; raises `Mismatch`."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise Mismatch(f"write: {ip_network(text, strict=False)}") from None
+        raise Mismatch("") from None
+
+
+NETWORK: Leaf[Network] = Leaf(
+    "a network such as 203.0.113.0/24, or an address", lambda node: network(node.text), {"type": "string"}, str
+)
+
+_HOURS = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+
+
+def day_window(node: Scalar) -> tuple[int, int]:
+    """Two times of day, in seconds after midnight."""
+    found = _HOURS.fullmatch(node.text.strip())
+    if not found:
+        raise Mismatch("write it like: 08:00-20:00")
+    numbers = [int(part) for part in found.groups()]
+    begin, end = numbers[0] * 3600 + numbers[1] * 60, numbers[2] * 3600 + numbers[3] * 60
+    if max(begin, end) > 86_400 or numbers[1] > 59 or numbers[3] > 59 or begin == 86_400:
+        raise Mismatch("the hours run from 00:00 to 24:00")
+    if begin == end:
+        raise Mismatch("it is empty; for the whole day leave 'time' out")
+    return begin, end
+
+
+def _offset(node: Scalar) -> int:
+    if node.text in ("UTC", "Z"):
+        return 0
+    found = re.fullmatch(r"([+-])(\d{1,2}):(\d{2})", node.text)
+    if not found or int(found.group(2)) > 14 or int(found.group(3)) > 59:
+        raise Mismatch("write it like: '+05:00'")
+    seconds = int(found.group(2)) * 3600 + int(found.group(3)) * 60
+    return -seconds if found.group(1) == "-" else seconds
+
+
+def offset_text(seconds: int) -> str:
+    sign = "-" if seconds < 0 else "+"
+    return f"{sign}{abs(seconds) // 3600:02}:{abs(seconds) % 3600 // 60:02}" if seconds else "UTC"
+
+
+OFFSET: Leaf[int] = Leaf(
+    "the hours by which local time is ahead of UTC, such as '+05:00'",
+    _offset,
+    {"type": "string", "pattern": r"^(UTC|Z|[+-]\d{1,2}:\d{2})$"},
+    offset_text,
+)
+
+WINDOW_SCHEMA: Schema = {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"}
+
+ZERO = fixed(0)
