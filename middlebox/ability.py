@@ -200,7 +200,7 @@ class DnsInjector:
 #: who is inside when the policy does not say: private space and the lab's own subscribers
 INSIDE: tuple[Network, ...] = tuple(
     ip_network(text)
-    for text in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "2001:db8:a::/48")
+    for text in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "2001:db8:1::/48")
 )
 
 

@@ -20,11 +20,12 @@ MAX_MESSAGES = 64
 class Reader:
     """The dissectors of one policy."""
 
-    __slots__ = ("_ability", "_directions", "on_tcp", "on_udp", "reads")
+    __slots__ = ("_ability", "_alone", "_directions", "on_tcp", "on_udp", "reads")
 
     def __init__(self, policy: Policy) -> None:
         self._ability = policy.ability
         self._directions = policy.ability.inspect.directions
+        self._alone = not policy.ability.reassembly.segments  # each segment is read for itself, whatever came before
         self.reads = Reads(records=policy.ability.reassembly.records)
         wanted: frozenset[str] = frozenset().union(*(rule.asks for rule in policy.rules))
         every = [DISSECTORS[name] for name in sorted(DISSECTORS)]
@@ -43,6 +44,8 @@ class Reader:
             return True
         if not self.on_tcp:
             return True
+        if self._alone:
+            return False
         for direction in self._directions:
             progress = flow.progress.get(direction)
             if progress is None or progress.pending:
@@ -61,6 +64,9 @@ class Reader:
         progress = flow.progress.get(direction)
         if progress is None:
             return False, ""
+        if self._alone and direction in self._directions:
+            progress.pending, progress.need = self.on_tcp, 1
+            flow.facts.clear()
         if not progress.pending:
             progress.stream.skip(seen.seq, seen.payload_len)
             return False, ""

@@ -29,7 +29,7 @@ def hello(name: str | None) -> bytes:
 
 
 def _ip(six: bool, back: bool) -> Packet:
-    ends = ("2001:db8:a::1", "2001:db8:c::5") if six else ("10.0.0.1", "203.0.113.5")
+    ends = ("2001:db8:1::1", "2001:db8:c::5") if six else ("10.0.0.1", "203.0.113.5")
     src, dst = reversed(ends) if back else ends
     return IPv6(src=src, dst=dst) if six else IP(src=src, dst=dst)
 

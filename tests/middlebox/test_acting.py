@@ -132,12 +132,12 @@ def test_a_fin_closes_instead_of_resetting() -> None:
           - {name: sni, match: {tls.sni: {under: blocked.example}}, action: [fin, {drop: flow}]}
     """)
     packets = forged(play.connect().send(hello()))
-    assert {packet[TCP].flags.flagrepr() for packet in packets} == {"FA"}
+    assert {str(packet[TCP].flags) for packet in packets} == {"FA"}
 
 
 def test_ipv6_is_answered_in_ipv6() -> None:
     play = Play(GFW)
-    decision = play.connect(client="2001:db8:a::1", server="2001:db8:c::5").send(hello())
+    decision = play.connect(client="2001:db8:1::1", server="2001:db8:c::5").send(hello())
     packets = forged(decision)
     assert len(packets) == 10
     assert all(isinstance(packet, IPv6) for packet in packets)
@@ -278,6 +278,6 @@ def test_icmp_says_unreachable(word: str, code4: int, code6: int) -> None:
     assert (packet[ICMP].type, packet[ICMP].code, packet[IP].dst) == (3, code4, "10.0.0.1")
     assert bytes(flow.to_server(flags="S", seq=1000))[:28] in bytes(packet[ICMP].payload) or packet[ICMP].payload
     play.decisions.clear()
-    play.connect(client="2001:db8:a::1", server="2001:db8:c::5")
+    play.connect(client="2001:db8:1::1", server="2001:db8:c::5")
     (packet,) = forged(play.decisions[0])
     assert packet[ICMPv6DestUnreach].code == code6

@@ -47,16 +47,16 @@ def test_an_innocent_name_on_the_same_address_passes_and_is_then_left_alone(name
 
 def test_ipv6_is_no_way_around() -> None:
     play = Play(DROP)
-    flow = play.connect(client="2001:db8:a::1", server="2001:db8:c::5")
+    flow = play.connect(client="2001:db8:1::1", server="2001:db8:c::5")
     decision = flow.send(hello())
     assert dropped(decision)
-    assert decision.flow == "tcp [2001:db8:a::1]:40000>[2001:db8:c::5]:443"
+    assert decision.flow == "tcp [2001:db8:1::1]:40000>[2001:db8:c::5]:443"
 
 
 def test_ipv6_extension_headers_are_walked_unless_the_box_cannot() -> None:
     for text, blocked in ((DROP, True), (DROP + "    box: {extension_headers: false}\n", False)):
         play = Play(text)
-        flow = play.connect(client="2001:db8:a::1", server="2001:db8:c::5")
+        flow = play.connect(client="2001:db8:1::1", server="2001:db8:c::5")
         packet = flow.to_server(hello())
         inner = packet.payload
         packet.remove_payload()
@@ -344,7 +344,7 @@ def test_no_mutation_of_a_real_conversation_raises(data: st.DataObject) -> None:
         bytes(flow.to_server(flags="S")),
         bytes(flow.to_server(hello())),
         bytes(flow.to_client(b"x" * 150)),
-        bytes(play.connect(dport=80, client="2001:db8:a::1", server="2001:db8:c::5").to_server(get())),
+        bytes(play.connect(dport=80, client="2001:db8:1::1", server="2001:db8:c::5").to_server(get())),
         *(bytes(piece) for piece in fragment(flow.to_server(hello()), fragsize=200)),
     ]
     for _ in range(data.draw(st.integers(1, 12))):
@@ -364,4 +364,4 @@ def test_forged_packets_of_a_whole_policy_are_well_formed() -> None:
     play = Play(_EVERYTHING)
     decision = play.connect().send(hello())
     assert dropped(decision)
-    assert {packet[TCP].flags.flagrepr() for packet in forged(decision)} == {"RA"}
+    assert {str(packet[TCP].flags) for packet in forged(decision)} == {"RA"}

@@ -18,9 +18,11 @@ from middlebox.match import (
     Not,
     Present,
     Regex,
-    Test,
     Under,
     Within,
+)
+from middlebox.match import (
+    Test as Leaf,
 )
 
 
@@ -34,9 +36,9 @@ class Seen:
         return self._values.get(name, UNKNOWN)
 
 
-YES: Match = Test("yes", Is(frozenset({1})))
-NO: Match = Test("no", Is(frozenset({1})))
-OPEN: Match = Test("open", Is(frozenset({1})))
+YES: Match = Leaf("yes", Is(frozenset({1})))
+NO: Match = Leaf("no", Is(frozenset({1})))
+OPEN: Match = Leaf("open", Is(frozenset({1})))
 LOOK = Seen(yes=1, no=0)
 
 
@@ -60,11 +62,11 @@ def test_what_is_not_known_yet_is_neither_yes_nor_no(match: Match, answer: bool 
 
 def test_an_absent_field_answers_no_and_its_negation_yes() -> None:
     look = Seen(sni=None)
-    leaf = Test("sni", Under(frozenset({"blocked.example"})))
+    leaf = Leaf("sni", Under(frozenset({"blocked.example"})))
     assert leaf.test(look) is False
     assert Not(leaf).test(look) is True
-    assert Test("sni", Present(False)).test(look) is True
-    assert Test("sni", Present(True)).test(look) is False
+    assert Leaf("sni", Present(False)).test(look) is True
+    assert Leaf("sni", Present(True)).test(look) is False
 
 
 @pytest.mark.parametrize(
