@@ -121,8 +121,8 @@ class _Source:
 
     def note_cut(self) -> None:
         self.note(
-            f"byte {self.start}: the file ends in the middle of packet {self.count}; the {self.count} packets before it "
-            "are whole"
+            f"byte {self.start}: the file ends in the middle of packet {self.count}; "
+            f"the {self.count} packets before it are whole"
         )
 
     def packet(self, t_ns: int, frame: bytes, linktype: int) -> Captured:
@@ -256,8 +256,8 @@ def _packet_block(
     if len(body) < ahead or number >= len(interfaces):
         source.at = source.start
         source.fail(
-            f"found a packet block of {len(body)} bytes on interface {number}; expected at least {ahead} bytes, and one "
-            f"of the {len(interfaces)} interfaces described so far"
+            f"found a packet block of {len(body)} bytes on interface {number}; "
+            f"expected at least {ahead} bytes, and one of the {len(interfaces)} interfaces described so far"
         )
     face = interfaces[number]
     if kind == SIMPLE:

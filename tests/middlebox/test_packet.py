@@ -103,7 +103,7 @@ def test_extension_headers_are_walked_to_the_segment() -> None:
         IPv6ExtHdrHopByHop()
         / IPv6ExtHdrDestOpt()
         / IPv6ExtHdrRouting(addresses=["2001:db8::9"])
-        / AH(nh=6, icv=b"x" * 12)
+        / AH(nh=6, payloadlen=4, icv=b"x" * 12)
     )
     found = seen(V6 / chain / SEGMENT / Raw(b"hello"))
     assert found.extension_headers == 4
