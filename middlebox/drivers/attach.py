@@ -116,29 +116,42 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Rules:
-    """The rules, one per IP version, that hand every forwarded packet to the queue."""
+    """The rules that hand every forwarded packet to the queue, and packets with `mark` to the queue after it."""
 
-    def __init__(self, queue: int, *, fail_open: bool) -> None:
-        #: the chain mangle FORWARD comes after routing and sees each packet once, before the filters of the namespace
+    def __init__(self, queue: int, *, fail_open: bool, mark: int) -> None:
+        #: mangle FORWARD comes after routing and sees each packet once, before the filters of the namespace
         words = ["FORWARD", "-j", "NFQUEUE", "--queue-num", str(queue)]
-        self._plain = words
-        self._bypassed = [*words, "--queue-bypass"]
-        self._wanted = self._bypassed if fail_open else self._plain
-        self._programs: list[str] = []
+        bypassed = [*words, "--queue-bypass"]
+        marked = ["OUTPUT", "-m", "mark", "--mark", hex(mark), "-j", "NFQUEUE", "--queue-num", str(queue + 1)]
+        self._marked = [*marked, "--queue-bypass"]
+        self._wanted = bypassed if fail_open else words
+        #: those that a killed box with the same queue may have left
+        self._known = [words, bypassed, self._marked]
+        self._added: list[tuple[str, list[str]]] = []
+        #: true if packets may wait in another queue of this namespace before they come to ours
+        self.wait_before = False
 
     def add(self) -> None:
-        """Add the rules, and take away those that a killed box with the same queue has left. Raises AttachError."""
+        """Add the rules, and take away those that a killed box has left. Raises AttachError."""
         for program in programs():
             for rule in _rules(program):
-                if rule in (self._plain, self._bypassed):
+                if rule in self._known:
                     _run(program, "-D", *rule)
-            _run(program, "-A", *self._wanted)
-            self._programs.append(program)
+                elif rule[0] == "PREROUTING" and "NFQUEUE" in rule:
+                    self.wait_before = True
+            self._add(program, self._wanted)
+            if not self._added[1:]:  # IPv4 alone needs it
+                self._add(program, self._marked)
 
     def remove(self) -> None:
         """Take the rules away. Raises AttachError."""
-        while self._programs:
-            _run(self._programs.pop(), "-D", *self._wanted)
+        while self._added:
+            program, rule = self._added.pop()
+            _run(program, "-D", *rule)
+
+    def _add(self, program: str, rule: list[str]) -> None:
+        _run(program, "-A", *rule)
+        self._added.append((program, rule))
 
 
 def programs() -> list[str]:
@@ -153,8 +166,8 @@ def programs() -> list[str]:
 
 
 def _rules(program: str) -> Iterator[list[str]]:
-    """The rules of the chain, each from the chain's name on."""
-    for said in _run(program, "-S", "FORWARD").splitlines():
+    """The rules of the mangle table, each from its chain's name on."""
+    for said in _run(program, "-S").splitlines():
         words = said.split()
         if words[:1] == ["-A"]:
             yield words[1:]

@@ -75,7 +75,8 @@ class Box:
         self.censor = censor
         self.meter = Meter(clock())
         self.unseen = 0  #: packets lost between the kernel's queue and us, by the gaps in their numbers
-        self.kernel_times = 0  #: packets whose time of arrival the kernel has told
+        self.kernel_times = True  #: measure from the kernel's note of a packet's arrival; else from when it was read
+        self.untimed = 0  #: packets without such a note, measured from when they were read
         self.dirty = False  #: the capture has packets that are not on disk yet
         self._capture = capture
         self._send = send
@@ -164,12 +165,12 @@ class Box:
         return count
 
     def _measure(self, packet: Queued, now_ns: int) -> None:
-        """How long the packet was in the box: from the kernel's note of its arrival, else from when it was read."""
-        arrived_s = packet.get_timestamp()
+        """How long the packet was in the box."""
+        arrived_s = packet.get_timestamp() if self.kernel_times else 0.0
         if arrived_s:
-            self.kernel_times += 1
             self.meter.added.add(time.time_ns() - int(arrived_s * 1e9))
         else:
+            self.untimed += 1
             self.meter.added.add(self._now() - now_ns)
         number = packet.id
         self.unseen += (number - self._last_id - 1) & 0xFFFF_FFFF

@@ -22,6 +22,8 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from netfilterqueue import Packet
+
 from middlebox.censor import Censor
 from middlebox.drivers.attach import AttachError, Rules, programs, refusal
 from middlebox.drivers.box import Box, Clock
@@ -30,6 +32,7 @@ from middlebox.drivers.control import Control, Message
 from middlebox.drivers.log import DecisionLog, Sidecar
 from middlebox.drivers.nfnetlink import BATCH, MAX_WAITING, KernelQueue
 from middlebox.drivers.send import Sender
+from middlebox.drivers.unnumbered import MARK
 from middlebox.load import LoadError
 from middlebox.policy import Policy
 
@@ -56,7 +59,9 @@ class _Live:
         self.clock = Clock()
         self.stopping = False
         self.phase = ""
-        self.sender = Sender()
+        self.fail_open = options.fail == "open"
+        self.queue = KernelQueue(options.queue, self._take, fail_open=self.fail_open)
+        self.sender = Sender(options.queue + 1)
         self.writer = Writer(capture)
         self.log = DecisionLog(out / "decisions.jsonl")
         self.sidecar = Sidecar(
@@ -76,10 +81,14 @@ class _Live:
         )
         if options.phase:
             self.enter(options.phase)
-        self.fail_open = options.fail == "open"
-        self.queue = KernelQueue(options.queue, self.box.take, fail_open=self.fail_open)
         self.control = Control(options.control, self.answer)
-        self.rules = Rules(options.queue, fail_open=self.fail_open)
+        self.rules = Rules(options.queue, fail_open=self.fail_open, mark=MARK)
+
+    def attach(self) -> None:
+        """From now on the packets come. Raises AttachError."""
+        self.rules.add()
+        # a packet that waited elsewhere since the kernel noted its arrival tells nothing of the time spent here
+        self.box.kernel_times = not self.rules.wait_before
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -139,6 +148,9 @@ class _Live:
             self.log.close()
             self.writer.close()
 
+    def _take(self, packet: Packet) -> None:
+        self.box.take(packet)
+
     def _record(self, said: bytes) -> None:
         self.log.write(said)
         if self.control.watched:
@@ -188,8 +200,7 @@ class _Live:
             "overruns": self.queue.overruns,
             "sent": self.sender.sent,
             "send_failures": self.sender.reasons,
-            "ids_replaced": self.sender.ids_replaced,
-            "clock": "kernel" if box.kernel_times == box.packets else "reading",
+            "clock": "reading" if box.untimed else "kernel",
             "fail": "open" if self.fail_open else "closed",
             "nice": os.getpriority(os.PRIO_PROCESS, 0),
             **self.queue.facts(),
@@ -234,14 +245,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="what happens to packets while the box is dead or overrun: they pass, or they are dropped "
         "(default: %(default)s)",
     )
-    parser.add_argument("--queue", type=int, default=0, help="number of the NFQUEUE (default: %(default)s)")
+    parser.add_argument(
+        "--queue", type=int, default=0, help="number of the NFQUEUE; the next one is used too (default: %(default)s)"
+    )
     parser.add_argument(
         "--control", default="", help="path of the control socket, or the number of an inherited socket (default: none)"
     )
     parser.add_argument("--phase", default="", help="the phase of the run to begin with (default: none)")
     options = parser.parse_args(arguments)
-    if not 0 <= options.queue < 1 << 16:
-        parser.error(f"--queue is {options.queue}; it must lie in 0 to 65535")
+    if not 0 <= options.queue < 0xFFFF:
+        parser.error(f"--queue is {options.queue}; it must lie in 0 to 65534 (the next one is used too)")
     if "/" in options.name or not options.name or options.name == "decisions":
         parser.error(f"--name is '{options.name}'; it becomes a file name, so it must be a plain word")
     return options
@@ -264,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()  # what is there now stays: no pass over it in the packet path
     try:
         with _signals(live) as wakeup, contextlib.closing(live):
-            live.rules.add()
+            live.attach()
             print("ready", flush=True)
             live.run(wakeup)
             live.finish()

@@ -1,9 +1,8 @@
 """Sends packets that the censor made up, whole from their IP header on, by raw sockets.
 
 They follow the routing table and meet the OUTPUT and POSTROUTING hooks like any packet of this host, so a link's
-delay applies to them; the FORWARD hook, where the queue is, does not see them. Nothing is built or changed here, but
-the kernel itself does two things to IPv4 (raw(7)): it writes the header's checksum, and an identification of 0 is
-replaced by one of its own choosing unless the packet has DF set. The second is counted in `ids_replaced`.
+delay applies to them; the FORWARD hook, where the queue is, does not see them. Nothing is built or changed here; the
+kernel writes the IPv4 header's checksum itself (raw(7)).
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ import contextlib
 import errno
 import socket
 import sys
+
+from middlebox.drivers.unnumbered import Unnumbered, has_no_number
 
 #: linux/in6.h, since Linux 4.5: the sender writes the IPv6 header
 _IPV6_HDRINCL = 36
@@ -22,25 +23,29 @@ _SO_SNDBUFFORCE = 32
 
 
 class Sender:
-    """Raw sockets for both IP versions; never blocks."""
+    """Raw sockets for both IP versions; never blocks. `queue`: one that is free, for packets with no number.
 
-    __slots__ = ("_four", "_six", "failed", "ids_replaced", "reasons", "sent")
+    Raises OSError (PermissionError without CAP_NET_RAW) and AttachError.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_four", "_six", "_unnumbered", "failed", "reasons", "sent")
+
+    def __init__(self, queue: int) -> None:
         self.sent = 0
         self.failed = 0
-        self.ids_replaced = 0
         self.reasons: dict[str, int] = {}  #: why packets could not be sent (the kernel's word) -> how many
         self._four = _open(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL)
+        self._unnumbered = Unnumbered(queue, _open(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL))
         self._six = _open(socket.AF_INET6, socket.IPPROTO_IPV6, _IPV6_HDRINCL) if socket.has_ipv6 else None
 
     def send(self, packet: bytes) -> bool:
         """Send one packet to its own destination; False if the kernel would not, which is counted and said once."""
         try:
             if packet[0] >> 4 == 4:
-                if not (packet[4] or packet[5] or packet[6] & 0x40):
-                    self.ids_replaced += 1
-                self._four.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
+                if has_no_number(packet):
+                    self._unnumbered.send(packet)
+                else:
+                    self._four.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
             elif self._six is not None:
                 self._six.sendto(packet, (socket.inet_ntop(socket.AF_INET6, packet[24:40]), 0))
             else:
@@ -61,12 +66,13 @@ class Sender:
 
     def close(self) -> None:
         self._four.close()
+        self._unnumbered.close()
         if self._six is not None:
             self._six.close()
 
 
 def _open(family: int, level: int, option: int) -> socket.socket:
-    """Open one raw socket; raises OSError (PermissionError without CAP_NET_RAW)."""
+    """Open one raw socket."""
     opened = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
     opened.setsockopt(level, option, 1)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)

@@ -1,0 +1,165 @@
+"""The order in which a box carries decisions out, seen by a kernel and a censor that are made up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from middlebox.drivers.box import Box, Clock
+from middlebox.verdict import Decision, Direction, Emission, Verdict
+
+
+class _Story:
+    """A censor, a capture, a sender and a log that write down what happens to them."""
+
+    def __init__(self) -> None:
+        self.happened: list[str] = []
+        self.decisions: list[Decision] = []
+        self.coming: list[Emission] = []
+        self.now_ns = 1_000
+        self.logged: list[bytes] = []
+        self.box = Box(self, "box", capture=self, send=self.send, clock=lambda: self.now_ns, log=self.log)
+
+    def decide(self, raw: bytes, now_ns: int) -> Decision:
+        self.happened.append(f"decide {raw.decode()} at {now_ns}")
+        return self.decisions.pop(0)
+
+    def due(self, now_ns: int) -> list[Emission]:
+        ready = [emission for emission in self.coming if emission.at_ns <= now_ns]
+        self.coming = [emission for emission in self.coming if emission.at_ns > now_ns]
+        return ready
+
+    def next_due(self) -> int | None:
+        return min((emission.at_ns for emission in self.coming), default=None)
+
+    def enter_phase(self, name: str, now_ns: int) -> None:
+        raise AssertionError("not asked for")
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def write(self, t_ns: int, packet: bytes) -> None:
+        self.happened.append(f"capture {packet.decode()} at {t_ns}")
+
+    def flush(self) -> None:
+        self.happened.append("flush")
+
+    def send(self, packet: bytes) -> bool:
+        self.happened.append(f"send {packet.decode()}")
+        return True
+
+    def log(self, line: bytes) -> None:
+        self.happened.append("log")
+        self.logged.append(line)
+
+
+class _Packet:
+    def __init__(self, story: _Story, name: str, number: int) -> None:
+        self.story = story
+        self.name = name
+        self.id = number
+
+    def get_payload(self) -> bytes:
+        return self.name.encode()
+
+    def get_timestamp(self) -> float:
+        return 0.0
+
+    def set_payload(self, payload: bytes) -> None:
+        self.story.happened.append(f"rewrite {self.name} as {payload.decode()}")
+
+    def accept(self) -> None:
+        self.story.happened.append(f"accept {self.name}")
+
+    def drop(self) -> None:
+        self.story.happened.append(f"drop {self.name}")
+
+
+def _emission(name: str, at_ns: int, *, after: bool = False, releases: int = -1) -> Emission:
+    return Emission(
+        packet=name.encode(),
+        at_ns=at_ns,
+        toward=Direction.TO_CLIENT,
+        injector="one",
+        after_trigger=after,
+        releases=releases,
+    )
+
+
+@pytest.fixture
+def story() -> _Story:
+    return _Story()
+
+
+def test_the_capture_comes_first_and_a_passed_packet_is_not_logged(story: _Story) -> None:
+    story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.PASS)]
+    story.box.take(_Packet(story, "p", 1))
+    story.box.settle()
+    assert story.happened == ["capture p at 1000", "decide p at 1000", "accept p"]
+    assert story.box.packets == 1
+
+
+def test_injections_leave_before_the_verdict_and_only_those_meant_for_after_it_later(story: _Story) -> None:
+    sent = (_emission("rst1", 1_000), _emission("rst2", 1_000, after=True), _emission("rst3", 1_001))
+    story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.PASS, rule="sni", injected=sent)]
+    story.box.take(_Packet(story, "hello", 1))
+    story.box.settle()
+    assert story.happened[2:] == ["send rst1", "accept hello", "send rst2", "flush", "log"]
+    assert json.loads(story.logged[0])["injected"] == 3
+
+
+def test_an_injection_of_a_later_time_leaves_when_it_is_due(story: _Story) -> None:
+    story.coming = [_emission("late", 5_000)]
+    story.box.release(4_999)
+    assert story.happened == []
+    story.box.release(5_000)
+    assert story.happened == ["send late"]
+
+
+def test_what_is_due_leaves_before_the_next_packet_is_decided_on(story: _Story) -> None:
+    story.coming = [_emission("late", 900)]
+    story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.DROP, rule="r")]
+    story.box.take(_Packet(story, "p", 1))
+    assert story.happened == ["send late", "capture p at 1000", "decide p at 1000", "drop p"]
+
+
+def test_a_rewritten_packet_goes_on_as_it_was_rewritten(story: _Story) -> None:
+    story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.PASS, rule="r", rewritten=b"q")]
+    story.box.take(_Packet(story, "p", 1))
+    assert story.happened[2:] == ["rewrite p as q", "accept p"]
+
+
+def test_a_held_packet_waits_until_it_is_released(story: _Story) -> None:
+    story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.HOLD, rule="r", release_ns=2_000)]
+    story.box.take(_Packet(story, "p", 1))
+    assert story.box.held == 1
+    assert "accept p" not in story.happened
+    story.coming = [_emission("", 2_000, releases=0)]
+    story.box.release(2_000)
+    assert story.happened[-1] == "accept p"
+    assert story.box.held == 0
+
+
+def test_a_box_that_stops_lets_held_packets_go_in_their_order(story: _Story) -> None:
+    for number, name in enumerate(("a", "b")):
+        story.decisions = [Decision(number=number, t_ns=1_000, verdict=Verdict.HOLD, rule="r", release_ns=9_000)]
+        story.box.take(_Packet(story, name, number + 1))
+    assert story.box.let_go() == 2
+    assert story.happened[-2:] == ["accept a", "accept b"]
+
+
+def test_gaps_in_the_queues_count_are_packets_that_nobody_saw(story: _Story) -> None:
+    for number in (1, 2, 5):
+        story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.PASS)]
+        story.box.take(_Packet(story, "p", number))
+    assert story.box.unseen == 2
+
+
+def test_the_clock_is_near_the_wall_and_never_goes_back() -> None:
+    import time
+
+    clock = Clock()
+    read = [clock.now() for _ in range(10_000)]
+    assert read == sorted(read)
+    assert abs(read[-1] - time.time_ns()) < 100_000_000
