@@ -13,11 +13,12 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from testbed.failure import is_failure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONTROL = "control"  #: the word in the column `policy` for the run without a policy
 
@@ -158,6 +159,8 @@ def read_rows(folder: Path) -> pd.DataFrame:
     Raises `FileNotFoundError` without `rows.jsonl` and `ValueError` (file, line) for a line that is no row. A last
     line without its end is what a killed run may leave, and is left out.
     """
+    import pandas as pd  # slow to import, and only analysis needs it
+
     path = folder / "rows.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     found: list[dict[str, Any]] = []

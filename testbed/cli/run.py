@@ -1,0 +1,160 @@
+"""`penstock run SCENARIO`: one scenario, control included; a progress bar, a table, a run folder.
+
+People's text and the bar go to stderr while it runs, the results to stdout; the last line names the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from testbed.cli import NoResultError, UsageError
+from testbed.result import CONTROL, Row
+
+if TYPE_CHECKING:
+    from middlebox.policy import Policy
+    from testbed.scenario import Scenario
+
+HELP = "measure one scenario under its policies, with a control run, and write a report"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    from testbed.scenario import SETTINGS
+
+    known = "; ".join(f"{name}: {setting.about}" for name, setting in SETTINGS.items())
+    parser.add_argument("scenario", metavar="SCENARIO", help="a scenario's name, such as sni-filtering")
+    parser.add_argument(
+        "--policy", action="append", metavar="P", help="a shipped policy or a path; again for more (default: its own)"
+    )
+    parser.add_argument("--backend", default="emulate", help="emulate (default: %(default)s)")
+    parser.add_argument("--attempts", type=int, metavar="N", help="attempts at each target under each policy")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="the only source of chance (default: 1)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=known)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the run folder (default: one of its own in runs/); never overwritten"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    from testbed import report, run
+    from testbed.lab import LabError, MissingToolError
+    from testbed.telling import summary
+
+    scenario, policies = _understand(args)
+    command = _command(args)
+    try:
+        folder = run.new_folder(scenario, args.out)
+    except OSError as error:
+        raise UsageError(f"--out: {error}") from None
+    print(
+        f"{scenario.question}\ncontrol, then {', '.join(one.name for one in policies)}; into {folder}", file=sys.stderr
+    )
+    try:
+        with _Bar(run.total(scenario, policies)) as bar:
+            ran = run.run(
+                scenario,
+                policies,
+                seed=args.seed,
+                folder=folder,
+                command=command,
+                progress=bar.step,
+                stage=bar.stage,
+            )
+    except (LabError, MissingToolError) as error:
+        raise NoResultError(f"{error} (what was measured until then: {folder})") from None
+    page = report.write(folder)
+    print(summary(folder))
+    for check in ran.checks:
+        if not check.held:
+            print(f"{'no result' if check.lab else 'failed'}: {check.text}", file=sys.stderr)
+    print(f"report: {page}")
+    return ran.status
+
+
+def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
+    """The scenario as it is to be run, and its policies; raises `UsageError`."""
+    from middlebox.load import LoadError
+    from middlebox.policy import Policy
+    from testbed.scenario import change, find
+
+    if args.backend != "emulate":
+        hint = "not in this version" if args.backend == "simulate" else "unknown"
+        raise UsageError(f"--backend {args.backend}: {hint}; 'emulate' is the one that there is")
+    try:
+        scenario = change(find(args.scenario), args.set)
+        if args.attempts is not None:
+            scenario = dataclasses.replace(scenario, attempts=args.attempts)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    policies: list[Policy] = []
+    for name in args.policy or scenario.policies:
+        try:
+            policies.append(Policy.load(name))
+        except LoadError as error:
+            raise UsageError(str(error)) from None
+    _distinct([policy.name for policy in policies])
+    return scenario, policies
+
+
+def _distinct(names: list[str]) -> None:
+    """Each policy has a folder of its own, and a word of its own in the rows."""
+    for name in names:
+        if name == CONTROL:
+            raise UsageError(f"a policy is called '{CONTROL}', as the run without a policy is; give it another name")
+        if names.count(name) > 1:
+            raise UsageError(f"two policies are called '{name}'; the rows could not tell them apart")
+
+
+def _command(args: argparse.Namespace) -> list[str]:
+    """The command line that repeats this run; without `--out`, which may not be used twice."""
+    words = ["run", args.scenario]
+    for name in args.policy or []:
+        words += ["--policy", name]
+    if args.attempts is not None:
+        words += ["--attempts", str(args.attempts)]
+    for setting in args.set:
+        words += ["--set", setting]
+    return [*words, "--seed", str(args.seed)]
+
+
+class _Bar:
+    """A progress bar on stderr, for people; a plain line a leg where stderr is no terminal."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description:<14}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=total)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if kind is None:  # fewer probes than planned may have been enough
+            self._progress.update(self._task, description="done", completed=self._progress.tasks[0].total)
+        self._progress.stop()
+
+    def step(self, row: Row) -> None:
+        self._progress.advance(self._task)
+
+    def stage(self, name: str) -> None:
+        words = name or "last probes"
+        self._progress.update(self._task, description=words)
+        if self._progress.disable:
+            print(f"measuring: {words}", file=sys.stderr)

@@ -1,0 +1,246 @@
+"""One leg of a run: all attempts of a scenario under one policy, or under none, in one lab.
+
+It makes attempts and turns what clients saw into rows. It starts no lab and judges no policy.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any, Protocol
+
+from middlebox.intent import intended
+from middlebox.policy import Policy
+from testbed.emulate.outside import LabError
+from testbed.fidelity import WITHOUT_BOX, BoxWatch, Judgement
+from testbed.result import CONTROL, Fidelity, Outcome, Row
+from testbed.scenario import Scenario
+from testbed.topology import Topology
+from testbed.workload import Ask, Host, Observation, Target, no_result
+from testbed.workloads import WORKLOADS
+
+MAIN = "main"  #: the phase of ordinary attempts
+
+
+class Site(Protocol):
+    """A name with its true addresses."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ipv4(self) -> str: ...
+    @property
+    def ipv6(self) -> str: ...
+
+
+class RunningLab(Protocol):
+    """What a leg asks of a lab; `testbed.Lab` is one."""
+
+    @property
+    def sites(self) -> Sequence[Site]: ...
+    @property
+    def boxes(self) -> Sequence[str]: ...
+    def host(self, name: str) -> Host: ...
+    def box_stats(self, name: str = "box", *, reset: bool = False) -> Mapping[str, Any] | None: ...
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+class Addresses:
+    """Fresh addresses out of a subscriber's blocks; after the last one they begin anew, which `reused` counts.
+
+    Safe for threads. The host's own first address is left out, since names are looked up from it.
+    """
+
+    def __init__(self, block4: IPv4Network, block6: IPv6Network, first4: str) -> None:
+        self._block4, self._block6 = block4, block6
+        self._first4 = first4
+        self._there = block4.num_addresses - 2
+        self._given = 0
+        self._lock = threading.Lock()
+
+    def fresh(self) -> tuple[str, str]:
+        """An IPv4 and an IPv6 address."""
+        with self._lock:
+            while True:
+                number = self._given % self._there + 1
+                self._given += 1
+                four = str(self._block4[number])
+                if four != self._first4:
+                    return four, str(self._block6[number + 1])
+
+    @property
+    def reused(self) -> int:
+        return max(0, self._given - self._there)
+
+
+@dataclass(slots=True, kw_only=True)
+class Leg:
+    """The attempts under one policy. `record` is called from several threads."""
+
+    run: str
+    scenario: Scenario
+    policy: Policy | None
+    seed: int
+    lab: RunningLab
+    topology: Topology
+    record: Callable[[Row], None]
+    link_means: str = ""
+    watch: BoxWatch | None = None
+    addresses: Addresses = field(init=False)
+    _truth: dict[str, tuple[str, ...]] = field(init=False)
+    #: one attempt at a time may take a core for itself, or the attempts slow down each other and the box
+    _heavy: threading.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        node = self.topology.node(self.scenario.subscriber)
+        if node.block4 is None or node.block6 is None:
+            raise ValueError(f"'{node.name}' is no subscriber: it has no addresses of its own")
+        self.addresses = Addresses(node.block4, node.block6, node.ipv4)
+        self._truth = {site.name: tuple(one for one in (site.ipv4, site.ipv6) if one) for site in self.lab.sites}
+        self._heavy = threading.Semaphore(1)
+
+    @property
+    def name(self) -> str:
+        return self.policy.name if self.policy else CONTROL
+
+    def attempts(self) -> list[tuple[int, Target]]:
+        """All attempts in their order: round by round, each round in a random order of its own."""
+        chance = random.Random(f"{self.seed} {self.name}")
+        plan: list[tuple[int, Target]] = []
+        for number in range(1, self.scenario.attempts + 1):
+            targets = list(self.scenario.targets)
+            chance.shuffle(targets)
+            plan += [(number, target) for target in targets]
+        return plan
+
+    def measure(self) -> None:
+        """Make all attempts, `parallel` at a time; the first error that is not the network's ends it."""
+        with ThreadPoolExecutor(self.scenario.parallel, thread_name_prefix=self.name) as pool:
+            under_way = [
+                pool.submit(self.attempt, target, number, source=self._source(target, self.addresses.fresh()))
+                for number, target in self.attempts()
+            ]
+            try:
+                done, _ = wait(under_way, return_when=FIRST_EXCEPTION)
+                for one in done:
+                    one.result()
+            finally:
+                for one in under_way:
+                    one.cancel()
+
+    def attempt(
+        self,
+        target: Target,
+        number: int,
+        *,
+        source: str,
+        phase: str = MAIN,
+        limit_s: float | None = None,
+        after_trigger_s: float | None = None,
+    ) -> Row:
+        """Make one attempt, record its row, and return it."""
+        workload = WORKLOADS[target.workload]
+        ask = Ask(
+            host=self.lab.host(self.scenario.subscriber),
+            target=target,
+            limit_s=self.scenario.limit_s if limit_s is None else limit_s,
+            source=source,
+            truth=self._truth,
+        )
+        if workload.heavy:
+            with self._heavy:
+                begin_s, seen = _measure(ask)
+        else:
+            begin_s, seen = _measure(ask)
+        judged = self.watch.judge(begin_s, time.time()) if self.watch else WITHOUT_BOX
+        row = self._row(target, number, phase, source, begin_s, seen, judged, after_trigger_s)
+        self.record(row)
+        return row
+
+    def source(self, target: Target) -> str:
+        """A fresh address for an attempt at `target`."""
+        return self._source(target, self.addresses.fresh())
+
+    def _source(self, target: Target, both: tuple[str, str]) -> str:
+        # the lab's resolver is asked over IPv4, also for AAAA
+        return both[1] if target.family == 6 and WORKLOADS[target.workload].protocol != "dns" else both[0]
+
+    def meant(self, target: Target) -> Outcome:
+        """What the policy means to happen."""
+        workload = WORKLOADS[target.workload]
+        addresses = [one for one in self._truth.get(target.host, ()) if (":" in one) == (target.family == 6)]
+        word = intended(
+            self.policy,
+            name=target.host if workload.says_name else None,
+            address=ip_address(addresses[0]).packed if addresses else None,
+            protocol=workload.protocol,
+            family=target.family,
+            resolves=workload.says_name,
+        )
+        return Outcome(word)
+
+    def _row(
+        self,
+        target: Target,
+        number: int,
+        phase: str,
+        source: str,
+        begin_s: float,
+        seen: Observation,
+        judged: Judgement,
+        after_trigger_s: float | None,
+    ) -> Row:
+        if judged.fidelity is Fidelity.NONE:
+            seen = no_result(f"{judged.reason}; the client saw: {seen.outcome.value} {seen.failure}")
+        elif seen.outcome is Outcome.NO_RESULT:
+            judged = Judgement(
+                fidelity=Fidelity.NONE,
+                reason="the attempt could not be made",
+                added_p99_s=judged.added_p99_s,
+                drops=judged.drops,
+            )
+        return Row(
+            run=self.run,
+            scenario=self.scenario.name,
+            backend="emulate",
+            seed=self.seed,
+            policy=self.name,
+            subscriber=self.scenario.subscriber,
+            access=self.topology.node(self.scenario.subscriber).access,
+            tool="",
+            workload=target.workload,
+            target=target.name,
+            attempt=number,
+            phase=phase,
+            started_s=round(begin_s, 6),
+            outcome=seen.outcome,
+            failure=seen.failure,
+            seconds=seen.seconds,
+            time_to_first_byte=seen.time_to_first_byte,
+            goodput=None if seen.goodput is None else round(seen.goodput, 1),
+            bytes=seen.bytes,
+            intended=self.meant(target),
+            fidelity=judged.fidelity,
+            fidelity_reason=judged.reason,
+            box_added_p99_s=judged.added_p99_s,
+            queue_drops=judged.drops,
+            address=source,
+            link_means=self.link_means,
+            connect_s=seen.connect_s,
+            tls_s=seen.tls_s,
+            after_trigger_s=after_trigger_s,
+            note=seen.note,
+        )
+
+
+def _measure(ask: Ask) -> tuple[float, Observation]:
+    begin_s = time.time()
+    try:
+        return begin_s, WORKLOADS[ask.target.workload].measure(ask)
+    except (OSError, LabError) as error:  # the lab has ended
+        return begin_s, no_result(str(error))

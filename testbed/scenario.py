@@ -1,0 +1,127 @@
+"""A scenario as a value: one question, whom it asks, what it expects, and what of it can be set from outside.
+
+Nothing here runs; `run` does. The scenarios themselves are files of the package `scenarios`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from testbed.topology import SHIPPED
+from testbed.workload import Target
+from testbed.workloads import WORKLOADS
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """Residual censorship is asked for by `trigger` and then, from the same client address, by `probe`."""
+
+    trigger: str  #: name of a target that the policies block
+    probe: str  #: name of a target at the same server that they do not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One question; the order of policies is the order in which they are measured, after the control."""
+
+    name: str
+    question: str  #: one sentence, with a question mark
+    about: str  #: what is done, for the report
+    policies: tuple[str, ...]
+    targets: tuple[Target, ...]
+    sites: tuple[str, ...] = ()  #: beyond the lab's own
+    topology: str = "national"
+    subscriber: str = "client"
+    attempts: int = 10  #: of each target, for each policy
+    limit_s: float = 3.0  #: after which a client gives up
+    parallel: int = 8  #: attempts under way at a time
+    residual: Residual | None = None
+    residual_wait_s: float = 120.0  #: the longest wait between trigger and probe; 0: not measured
+    #: (policy, target) -> why a target that the policy means to block gets through all the same
+    gets_through: Mapping[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [target.name for target in self.targets]
+        if len(set(names)) != len(names):
+            raise ValueError(f"scenario '{self.name}': two targets have the same name")
+        for target in self.targets:
+            if target.workload not in WORKLOADS:
+                raise ValueError(f"target '{target.name}': {unknown('workload', target.workload, WORKLOADS)}")
+        if self.topology not in SHIPPED:
+            raise ValueError(unknown("topology", self.topology, SHIPPED))
+        if self.residual:
+            for name in (self.residual.trigger, self.residual.probe):
+                if name not in names:
+                    raise ValueError(f"residual: {unknown('target', name, names)}")
+        for what, value, low, high in (
+            ("attempts", self.attempts, 1, 1_000_000),
+            ("limit", self.limit_s, 0.1, 3600),
+            ("parallel", self.parallel, 1, 64),
+            ("residual_wait", self.residual_wait_s, 0, 86_400),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{what} is {value:g}; expected a number from {low:g} to {high:g}")
+
+    def target(self, name: str) -> Target:
+        return next(target for target in self.targets if target.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that `--set KEY=VALUE` changes."""
+
+    field: str
+    read: Callable[[str], Any]
+    kind: str  #: for messages
+    about: str
+
+
+SETTINGS: dict[str, Setting] = {
+    "limit": Setting("limit_s", float, "a number of seconds", "a client gives up after this many seconds"),
+    "parallel": Setting("parallel", int, "a whole number", "attempts under way at a time"),
+    "residual_wait": Setting(
+        "residual_wait_s", float, "a number of seconds", "longest wait for residual censorship to end; 0: do not ask"
+    ),
+    "subscriber": Setting("subscriber", str, "a host", "the host that asks"),
+    "topology": Setting("topology", str, "a topology's name", "the network"),
+}
+
+
+def change(scenario: Scenario, words: list[str]) -> Scenario:
+    """The scenario with each "KEY=VALUE" carried out; raises `ValueError` for what cannot be."""
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise ValueError(f"'--set {word}': expected KEY=VALUE, such as --set limit=5")
+        if key not in SETTINGS:
+            raise ValueError(f"'--set {word}': {unknown('setting', key, SETTINGS)}")
+        setting = SETTINGS[key]
+        try:
+            value = setting.read(text)
+        except ValueError:
+            raise ValueError(f"'--set {word}': '{text}' is not {setting.kind}") from None
+        scenario = dataclasses.replace(scenario, **{setting.field: value})
+    return scenario
+
+
+def find(name: str) -> Scenario:
+    """A scenario by its name; raises `ValueError` with what there is."""
+    # by name, because scenarios import this package and not the other way round
+    known: Mapping[str, str] = importlib.import_module("scenarios").SCENARIOS
+    wanted = name.replace("_", "-")
+    if wanted not in known:
+        raise ValueError(unknown("scenario", name, known))
+    found: Scenario = importlib.import_module(known[wanted]).SCENARIO
+    return found
+
+
+def unknown(what: str, name: str, known: Mapping[str, object] | list[str]) -> str:
+    """The message for a name that is not there: what was found, what is there, the nearest."""
+    near = get_close_matches(name, list(known), 1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"no {what} '{name}'{hint} (there are: {', '.join(known)})"
