@@ -96,6 +96,9 @@ class Lab(RunningLab):
             raise LabError("this lab runs already")
         if self.out is not None:
             self.out.mkdir(parents=True, exist_ok=True)
+            used = sorted(path.name for path in self.out.iterdir() if path.suffix in (".pcap", ".jsonl"))
+            if used:
+                raise LabError(f"the folder {self.out} holds a run already ({used[0]}): give a new one")
         self._holding = Holding(self._setup)
         try:
             self._attach(self._holding)
@@ -131,6 +134,13 @@ class Lab(RunningLab):
             raise ValueError(f"folder '{folder}': one name is expected, not a path")
         pairs = {name: [each.path, each.text] for name, each in wanted.items()}
         self._line.ask({"do": "policy", "policies": pairs, "folder": self._folder})
+
+    @property
+    def pid(self) -> int:
+        """The process that stands for the whole lab: if it is killed, the lab is gone."""
+        if self._holding is None:
+            raise LabError("this lab does not run")
+        return self._holding.pid
 
     def _box_folder_name(self) -> str:
         return self._folder

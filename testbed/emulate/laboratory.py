@@ -137,17 +137,10 @@ class Laboratory:
             if not nodes:
                 continue
             interface = self.network.interface(nodes[0].name)
-            # to standard output, as some systems allow tcpdump few folders to write to
-            argv = [find("tcpdump"), "-i", interface, "-n", "-U", "--immediate-mode", "-Z", "root", "-w", "-"]
-            process = self.processes.start(
-                f"capture {name}",
-                [*argv, "--time-stamp-precision=nano"],
-                place=self.place(nodes[0].name),
-                env=self._env,
-                log=self._logs / f"tcpdump-{name}.log",
-                stdout=view.OUT / f"{name}.pcap",
-            )
-            signs[process.name] = says(process, "listening on")
+            argv = [sys.executable, "-m", "testbed.emulate.capture", interface, str(view.OUT / f"{name}.pcap")]
+            place, log = self.place(nodes[0].name), self._logs / f"capture-{name}.log"
+            process = self.processes.start(f"capture {name}", argv, place=place, env=self._env, log=log)
+            signs[process.name] = says(process, "ready")
         return signs
 
     def _start_boxes(self, policies: Mapping[str, BoxPolicy]) -> dict[str, Callable[[], bool]]:
@@ -211,7 +204,7 @@ class Laboratory:
     def all_facts(self) -> Message:
         """What was used: for the manifest."""
         versions = {}
-        for program, words in (("nginx", ["-v"]), ("dnsmasq", ["--version"]), ("tcpdump", ["--version"])):
+        for program, words in (("nginx", ["-v"]), ("dnsmasq", ["--version"])):
             said = subprocess.run([find(program), *words], capture_output=True, text=True, check=False)
             versions[program] = (said.stdout or said.stderr).strip().split("\n")[0]
         return {

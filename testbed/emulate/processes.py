@@ -56,25 +56,23 @@ class Processes:
         env: Mapping[str, str],
         log: Path,
         stdin: int | None = None,
-        stdout: Path | None = None,
         keep: Sequence[int] = (),
         urgent: bool = False,
     ) -> Process:
-        """Start a program; its output and errors go to `log`, or its output to `stdout`.
+        """Start a program; its output and errors go to `log`.
 
         `urgent`: it stands in the packets' path, so it is scheduled first where the system allows that.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         errors = os.open(log, flags, 0o644)
-        output = os.open(stdout, flags, 0o644) if stdout is not None else errors
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         source = null if stdin is None else stdin
         try:
-            pid = spawn(argv, place=place, env=env, stdio=(source, output, errors), keep=keep)
+            pid = spawn(argv, place=place, env=env, stdio=(source, errors, errors), keep=keep)
         except OSError as error:
             raise ProcessError(f"{name}: cannot start {argv[0]}: {error.strerror}") from error
         finally:
-            for file in {errors, output, null}:
+            for file in (errors, null):
                 os.close(file)
         if urgent:
             with suppress(PermissionError):  # in an ordinary user's lab it competes like any other process
