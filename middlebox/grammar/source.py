@@ -14,8 +14,8 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from middlebox.grammar.problem import LoadError, Place, Problem
 
-#: nodes in one document, aliases counted at each use: far above any policy (long lists stand in list files), and it ends
-#: documents whose aliases multiply
+#: nodes in one document, aliases counted at each use: far above any policy (long lists stand in list files), and it
+#: ends documents whose aliases multiply
 MAX_NODES = 1_000_000
 MAX_DEPTH = 60
 

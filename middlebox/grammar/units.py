@@ -18,11 +18,16 @@ _TIMES = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h":
 _SIZES = {"B": 1, "kB": 1000, "MB": 10**6}
 #: how people write units that we write otherwise
 _OTHER_NAMES = {
-    "sec": "s", "secs": "s", "second": "s", "seconds": "s", "m": "min", "mins": "min", "minute": "min", "minutes": "min",
-    "hour": "h", "hours": "h", "msec": "ms", "millisecond": "ms", "milliseconds": "ms", "usec": "us", "µs": "us",
-    "nsec": "ns", "k": "kB", "kb": "kB", "kib": "kB", "kbyte": "kB", "kilobytes": "kB", "b": "B", "byte": "B",
-    "mb": "MB", "mib": "MB", "d": "h", "days": "h",
-}  # fmt: skip
+    **dict.fromkeys(("nsec", "nanoseconds"), "ns"),
+    **dict.fromkeys(("usec", "µs", "microseconds"), "us"),
+    **dict.fromkeys(("msec", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("hour", "hours"), "h"),
+    **dict.fromkeys(("b", "byte"), "B"),
+    **dict.fromkeys(("k", "kb", "kbyte", "kbytes"), "kB"),
+    **dict.fromkeys(("mb", "mbyte", "mbytes"), "MB"),
+}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _ANY_UNIT = re.compile(rf"{_NUMBER}(?:\s*-\s*{_NUMBER})?\s*(\S*)")
 
