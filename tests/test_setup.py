@@ -1,0 +1,225 @@
+"""`./setup` and `./penstock`, the two scripts, in small checkouts of their own that need no library and no package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PROJECT = '[project]\nname = "small"\ndependencies = []\n[project.optional-dependencies]\nlab = []\ndev = []\n'
+#: a command line in place of the real one: says where and with what it was started
+TELL = "import os, sys\nprint(os.getcwd(), sys.argv[1:], sys.path[0])\nsys.exit(7)\n"
+NOBODY = 65534
+
+
+def _checkout(folder: Path, programs: str = "sh:dash") -> Path:
+    """A checkout whose lab needs only `programs` and whose libraries are none."""
+    checkout = folder / "a checkout"
+    (checkout / "testbed" / "cli").mkdir(parents=True)
+    (checkout / "testbed" / "cli" / "__init__.py").touch()
+    (checkout / "testbed" / "cli" / "__main__.py").write_text(TELL)
+    (checkout / "pyproject.toml").write_text(PROJECT)
+    (checkout / "constraints.txt").touch()
+    shutil.copy(ROOT / "penstock", checkout)
+    before, _, rest = (ROOT / "setup").read_text().partition('PROGRAMS="')
+    _, _, after = rest.partition('"\n')
+    # no compiler is looked for: what only NetfilterQueue needs
+    after = after.replace("import netfilterqueue", "import sys")
+    (checkout / "setup").write_text(f'{before}PROGRAMS="{programs}"\n{after}')
+    (checkout / "setup").chmod(0o755)
+    return checkout
+
+
+def _run(*command: str | Path, cwd: Path | None = None, user: int | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        user=user if os.geteuid() == 0 else None,
+        env=os.environ | {"HOME": str(cwd or "/"), "XDG_CACHE_HOME": ""},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout that was set up."""
+    checkout = _checkout(tmp_path_factory.mktemp("ready"))
+    done = _run(checkout / "setup")
+    assert done.returncode == 0, done.stderr
+    return checkout
+
+
+def test_the_scripts_are_executable_and_parse() -> None:
+    for name in ("setup", "penstock", ".ci/run"):
+        assert os.access(ROOT / name, os.X_OK)
+        assert subprocess.run(["bash", "-n", ROOT / name], check=False).returncode == 0
+
+
+def test_ci_runs_the_test_verb_and_nothing_else() -> None:
+    commands = [line for line in (ROOT / ".ci/run").read_text().splitlines() if "penstock" in line]
+    assert commands == ["exec ./penstock test </dev/null"]
+
+
+def test_the_program_runs_in_the_folder_of_its_caller_with_its_arguments(ready: Path, tmp_path: Path) -> None:
+    done = _run(ready / "penstock", "exec", "--", "echo", "two words", "*", cwd=tmp_path)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout.startswith(f"{tmp_path} ['exec', '--', 'echo', 'two words', '*']")
+    assert done.stderr == ""
+
+
+def test_it_runs_through_a_symbolic_link(ready: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "penstock").symlink_to(ready / "penstock")
+    (tmp_path / "testbed.py").write_text("raise SystemExit('the file of the caller was taken for the module')\n")
+    done = _run(tmp_path / "bin" / "penstock", "check", "x", cwd=tmp_path)
+    assert done.returncode == 7, done.stderr
+    assert "['check', 'x']" in done.stdout
+
+
+def test_a_second_setup_has_nothing_to_do(ready: Path) -> None:
+    done = _run(ready / "setup")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _run(ready / "setup", "--check").returncode == 0
+
+
+def test_starting_costs_little_when_all_is_there(ready: Path) -> None:
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        _run(ready / "penstock")
+        whole = time.perf_counter()
+        _run(ready / ".venv" / "bin" / "python", "-c", "pass")
+        times.append(whole - start - (time.perf_counter() - whole))
+    assert min(times) < 0.05
+
+
+def test_setup_leaves_nothing_but_the_virtual_environment(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path)
+    before = {path.name for path in checkout.iterdir()}
+    assert _run(checkout / "setup", "--python-only").returncode == 0
+    assert {path.name for path in checkout.iterdir()} == before | {".venv"}
+    assert (checkout / ".venv" / "setup.log").read_text()
+
+
+def test_a_setup_that_was_killed_is_made_anew_by_the_next_start(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path)
+    process = subprocess.Popen([checkout / "setup"], stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not (checkout / ".venv" / "pyvenv.cfg").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = _run(checkout / "penstock", "run")
+    assert done.returncode == 7, done.stderr
+    assert "anew" in done.stderr
+
+
+def test_two_at_once_make_one(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path)
+    both = [
+        subprocess.Popen([checkout / "penstock", "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [7, 7], said
+    assert sorted("waiting for it" in errors for _, errors in said) == [False, True]
+    assert sorted("ready after" in errors for _, errors in said) == [False, True]
+
+
+def test_changed_requirements_are_installed_by_the_next_start(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path)
+    assert _run(checkout / "setup").returncode == 0
+    (checkout / "pyproject.toml").write_text(PROJECT + "# changed\n")
+    assert _run(checkout / "setup", "--check").returncode == 1
+    done = _run(checkout / "penstock", "run")
+    assert done.returncode == 7
+    assert "ready after" in done.stderr
+    assert "anew" not in done.stderr
+
+
+def test_a_checkout_that_was_moved_is_set_up_anew(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path)
+    assert _run(checkout / "setup").returncode == 0
+    moved = checkout.rename(tmp_path / "elsewhere")
+    done = _run(moved / "penstock", "run")
+    assert done.returncode == 7, done.stderr
+    assert "anew" in done.stderr
+
+
+def test_a_virtual_environment_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path)
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "mine").write_text("precious")
+    done = _run(checkout / "penstock", "run")
+    assert done.returncode == 2
+    assert "was not made by this script; move it away or delete it" in done.stderr
+    assert (checkout / ".venv" / "mine").read_text() == "precious"
+
+
+def test_without_rights_the_one_line_to_run_is_named() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        checkout = _checkout(Path(folder), programs="sh:dash no-such-program:no-such-package")
+        (checkout / "sudo").write_text("#!/bin/sh\nexit 1\n")
+        (checkout / "sudo").chmod(0o755)
+        shutil.chown(checkout, NOBODY if os.geteuid() == 0 else os.geteuid())
+        done = _run(
+            "env", f"PATH={checkout}:{os.environ['PATH']}", checkout / "penstock", "run", cwd=checkout, user=NOBODY
+        )
+    assert done.returncode == 2, done.stderr
+    assert f"    {checkout}/setup --packages" in done.stderr
+    assert "apt-get install --no-install-recommends no-such-package" in done.stderr
+
+
+def test_a_checkout_of_somebody_else_is_set_up_in_the_users_cache() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        checkout = _checkout(Path(folder))
+        home = Path(folder) / "home"
+        home.mkdir()
+        shutil.chown(home, NOBODY if os.geteuid() == 0 else os.geteuid())
+        checkout.chmod(0o555)
+        done = _run(checkout / "penstock", "check", cwd=home, user=NOBODY)
+        checkout.chmod(0o755)
+        assert done.returncode == 7, done.stderr
+        assert not (checkout / ".venv").exists()
+        assert list((home / ".cache" / "penstock").glob("*/stamp"))
+
+
+def test_what_only_reads_files_needs_no_package(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path, programs="no-such-program:no-such-package")
+    assert _run(checkout / "penstock", "check", "policy.yaml").returncode == 7
+    assert _run(checkout / "penstock", "run", "--help").returncode == 7
+    assert _run(checkout / "penstock", "run", "x", "--backend", "simulate").returncode == 7
+
+
+def test_check_installs_nothing(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path, programs="no-such-program:no-such-package")
+    done = _run(checkout / "setup", "--check")
+    assert done.returncode == 1
+    assert "Debian packages are missing: no-such-package" in done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_an_unknown_option_is_refused() -> None:
+    done = _run(ROOT / "setup", "--dve")
+    assert done.returncode == 2
+    assert "not '--dve'" in done.stderr
+
+
+def test_help_tells_every_option() -> None:
+    said = _run(ROOT / "setup", "--help").stdout
+    for option in ("--check", "--dev", "--packages", "--python-only"):
+        assert option in said
