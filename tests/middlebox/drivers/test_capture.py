@@ -23,6 +23,8 @@ from scapy.utils import PcapNgWriter, PcapWriter, RawPcapReader
 from middlebox.drivers.capture import Captured, CaptureError, CaptureWarning, Writer, read_packets
 
 S = 1_000_000_000
+#: with addresses of its own: without them scapy asks the network for them
+ETHERNET = Ether(dst="02:00:00:00:00:02", src="02:00:00:00:00:01")
 FOUR = IP(src="10.0.0.1", dst="203.0.113.5") / TCP(flags="S")
 SIX = IPv6(src="2001:db8::1", dst="2001:db8::5") / TCP(flags="S") / Raw(b"odd")
 
@@ -42,7 +44,7 @@ def found(path: Path) -> list[Captured]:
 def test_a_pcap_of_either_byte_order_and_resolution_is_read(tmp_path: Path, endian: str, nano: bool) -> None:
     path = tmp_path / "a.pcap"
     with PcapWriter(str(path), linktype=1, endianness=endian, nano=nano) as writer:
-        for packet in (stamped(Ether() / FOUR, 5.25), stamped(Ether() / ARP(), 6), stamped(Ether() / SIX, 7.000001)):
+        for packet in (stamped(ETHERNET / FOUR, 5.25), stamped(ETHERNET / ARP(), 6), stamped(ETHERNET / SIX, 7.000001)):
             writer.write(packet)
     assert found(path) == [
         Captured(0, 5_250_000_000, bytes(FOUR)),
@@ -54,8 +56,8 @@ def test_a_pcap_of_either_byte_order_and_resolution_is_read(tmp_path: Path, endi
 def test_a_pcapng_that_scapy_writes_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     with PcapNgWriter(str(path)) as writer:
-        writer.write(stamped(Ether() / FOUR, 5.25))
-        writer.write(stamped(Ether() / SIX, 6.5))
+        writer.write(stamped(ETHERNET / FOUR, 5.25))
+        writer.write(stamped(ETHERNET / SIX, 6.5))
     assert found(path) == [Captured(0, 5_250_000_000, bytes(FOUR)), Captured(1, 6_500_000_000, bytes(SIX))]
 
 
@@ -102,7 +104,7 @@ def test_each_interface_has_its_own_clock_and_link_type(tmp_path: Path, order: s
         + enhanced(order, 0, 1_500_000, four)
         + enhanced(order, 1, 1_500_000_001, six)
         + block(order, 5, bytes(20))  # statistics: passed over
-        + enhanced(order, 2, 512, bytes(Ether() / FOUR))
+        + enhanced(order, 2, 512, bytes(ETHERNET / FOUR))
         + old(order, 0, 2_000_000, six)
     )
     assert found(path) == [
@@ -129,7 +131,7 @@ def test_a_simple_packet_is_cut_at_the_snap_length_and_counts_as_of_the_packet_b
 def test_a_second_section_has_its_own_byte_order_and_interfaces(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     first = section("<") + interface("<", 101) + enhanced("<", 0, 1_000_000, bytes(FOUR))
-    second = section(">") + interface(">", 1) + enhanced(">", 0, 2_000_000, bytes(Ether() / SIX))
+    second = section(">") + interface(">", 1) + enhanced(">", 0, 2_000_000, bytes(ETHERNET / SIX))
     path.write_bytes(first + second)
     assert found(path) == [Captured(0, S, bytes(FOUR)), Captured(1, 2 * S, bytes(SIX))]
 

@@ -10,6 +10,8 @@ from scapy.packet import Packet
 
 from middlebox.drivers.frame import ip_of
 
+#: with addresses of its own: without them scapy asks the network for them
+ETHERNET = Ether(dst="02:00:00:00:00:02", src="02:00:00:00:00:01")
 FOUR = bytes(IP(src="10.0.0.1", dst="203.0.113.5") / TCP())
 SIX = bytes(IPv6(src="2001:db8::1", dst="2001:db8::5") / TCP())
 
@@ -17,10 +19,10 @@ SIX = bytes(IPv6(src="2001:db8::1", dst="2001:db8::5") / TCP())
 @pytest.mark.parametrize(
     ("head", "linktype"),
     [
-        (Ether(), 1),
-        (Ether() / Dot1Q(vlan=5), 1),
-        (Ether() / Dot1AD(vlan=9) / Dot1Q(vlan=5), 1),
-        (Ether(type=0x9100) / Dot1Q(vlan=9) / Dot1Q(vlan=5), 1),
+        (ETHERNET, 1),
+        (ETHERNET / Dot1Q(vlan=5), 1),
+        (ETHERNET / Dot1AD(vlan=9) / Dot1Q(vlan=5), 1),
+        (Ether(dst="02:00:00:00:00:02", src="02:00:00:00:00:01", type=0x9100) / Dot1Q(vlan=9) / Dot1Q(vlan=5), 1),
         (CookedLinux(), 113),
         (CookedLinux() / Dot1Q(vlan=5), 113),
         (CookedLinuxV2(), 276),
@@ -49,8 +51,8 @@ def test_loopback_tells_the_family_in_either_byte_order() -> None:
 
 
 def test_a_frame_without_ip_has_none() -> None:
-    assert ip_of(bytes(Ether() / ARP()), 1) is None
-    assert ip_of(bytes(Ether() / Dot1Q() / ARP()), 1) is None
+    assert ip_of(bytes(ETHERNET / ARP()), 1) is None
+    assert ip_of(bytes(ETHERNET / Dot1Q() / ARP()), 1) is None
     assert ip_of(bytes(CookedLinux() / ARP()), 113) is None
     assert ip_of(FOUR, 147) is None
 
@@ -58,5 +60,5 @@ def test_a_frame_without_ip_has_none() -> None:
 @pytest.mark.parametrize("linktype", [0, 1, 12, 101, 108, 113, 276, 147])
 def test_a_cut_frame_has_none(linktype: int) -> None:
     for size in range(4):
-        assert ip_of(bytes(Ether() / Dot1Q())[:size], linktype) is None
-    assert ip_of(bytes(Ether() / Dot1Q() / IP(FOUR))[:18], 1) is None
+        assert ip_of(bytes(ETHERNET / Dot1Q())[:size], linktype) is None
+    assert ip_of(bytes(ETHERNET / Dot1Q() / IP(FOUR))[:18], 1) is None
