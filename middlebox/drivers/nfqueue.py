@@ -40,7 +40,7 @@ from middlebox.policy import Policy
 FLUSH_NS = 200_000_000
 #: batches that are still decided on after the rules are gone: all that can wait in the queue, and an end to it
 DRAIN_BATCHES = MAX_WAITING // BATCH
-#: the processor's scheduling: a box that waits for its turn adds delay that no policy means
+#: the niceness of a box that may not be scheduled in real time
 NICE = -10
 #: bytes of a capture without packets
 PCAP_HEADER = 24
@@ -59,6 +59,7 @@ class _Live:
         self.clock = Clock()
         self.stopping = False
         self.phase = ""
+        self.scheduling = ""
         self.fail_open = options.fail == "open"
         self.queue = KernelQueue(options.queue, self._take, fail_open=self.fail_open)
         self.sender = Sender(options.queue + 1)
@@ -202,7 +203,7 @@ class _Live:
             "send_failures": self.sender.reasons,
             "clock": "reading" if box.untimed else "kernel",
             "fail": "open" if self.fail_open else "closed",
-            "nice": os.getpriority(os.PRIO_PROCESS, 0),
+            "scheduling": self.scheduling,
             **self.queue.facts(),
             "counters": box.censor.counters(),
         }
@@ -228,6 +229,22 @@ def _signals(live: _Live) -> Iterator[int]:
             signal.signal(number, handler)
         wakeup.close()
         alarm.close()
+
+
+def come_first() -> str:
+    """Ask the system to let this process run before others, and say what it granted.
+
+    A box that waits for the processor adds delay that no policy means. Two cores with two busy processes, 99th
+    percentile of what the box adds: 0.3 ms in real time, 0.7-12 ms by niceness, 4-36 ms without either.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except OSError:  # in an ordinary user's lab; or the system gives this group of processes no real time
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        return f"nice {nice}" if nice else "normal"
+    return "realtime"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -272,8 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AttachError, LoadError, OSError) as error:
         print(f"box '{options.name}': {error}", file=sys.stderr)
         return 2
-    with contextlib.suppress(PermissionError):  # a user namespace may not; `stats` tells what it is
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    live.scheduling = come_first()
     gc.freeze()  # what is there now stays: no pass over it in the packet path
     try:
         with _signals(live) as wakeup, contextlib.closing(live):
