@@ -32,7 +32,7 @@ class Loaded:
 
 def shipped() -> dict[str, Path]:
     """The policies that come with penstock, by name."""
-    return {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(PROFILES.glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def load(name_or_path: str | Path) -> Policy:
@@ -71,7 +71,7 @@ def load_whole(name_or_path: str | Path) -> Loaded:
             about=str(values.get("about", "")),
             ability=context.ability,
             rules=rules,
-            lists={name: tuple(entries.texts) for name, entries in context.lists.items()},
+            lists={name: entries.shown() for name, entries in context.lists.items()},
             source_text=text,
             path=path,
         )

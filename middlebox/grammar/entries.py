@@ -59,6 +59,10 @@ class Entries:
             self._networks = tuple(self._each(network, "a network such as 203.0.113.0/24, or an address", context))
         return self._networks
 
+    def shown(self) -> tuple[str, ...]:
+        """The entries for people, in the form in which they are compared if they are names."""
+        return self._names if self._names is not None else tuple(self.texts)
+
     def _each(self, make: Callable[[str], T], expected: str, context: Context) -> list[T]:
         made: list[T] = []
         bad = 0

@@ -169,6 +169,10 @@ def _range(text: str) -> tuple[int, int] | None:
     return None if low is None or high is None else (low, high)
 
 
+#: a whole number, decimal or hexadecimal
+_WHOLE = r"(\d+|0x[0-9A-Fa-f]+)"
+
+
 def header_number(low: int, high: int, what: str, *, random: bool = False) -> Leaf[Draw]:
     """A header's number: fixed, from a range, at random, or the trigger's own."""
 
@@ -201,7 +205,7 @@ def header_number(low: int, high: int, what: str, *, random: bool = False) -> Le
         {
             "anyOf": [
                 {"type": "integer", "minimum": low, "maximum": high},
-                {"type": "string", "pattern": rf"^(\d+\s*-\s*\d+|{alone})$"},
+                {"type": "string", "pattern": rf"^({_WHOLE}(\s*-\s*{_WHOLE})?|{alone})$"},
             ]
         },
         text,
