@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from testbed.fidelity import MAX_CPU, most_added_s
 from testbed.scenario import Scenario
 from testbed.topology import shipped
 
@@ -47,6 +48,7 @@ def begin(
         "scenario": plain(asdict(scenario)),
         "topology": plain(asdict(shipped(scenario.topology))),
         "policies": policies,
+        "limits": {"added_p99_s": most_added_s(shipped(scenario.topology)), "cpu_share": MAX_CPU},
         "facts": {},
         "legs": [],
         "checks": [],

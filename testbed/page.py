@@ -3,7 +3,7 @@
 STYLE = """
 :root { --ink: #1d1f21; --soft: #5c6166; --line: #d8dadd; --ok: #e3eff7; --blocked: #fbe3d3; --some: #fdf3d6; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 64rem; padding: 2rem 1.5rem 4rem; color: var(--ink); background: #fff;
+body { margin: 0 auto; max-width: 70rem; padding: 2rem 1.5rem 4rem; color: var(--ink); background: #fff;
   font: 16px/1.5 system-ui, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0.2rem 0 0.8rem; }
 h2 { font-size: 1.25rem; margin: 2.4rem 0 0.6rem; border-bottom: 2px solid var(--line); padding-bottom: 0.2rem; }
@@ -23,7 +23,7 @@ table { border-collapse: separate; border-spacing: 3px; width: 100%; font-size: 
 th { text-align: left; vertical-align: top; padding: 0.3rem 0.4rem; }
 tbody th { font-weight: normal; min-width: 10rem; }
 tbody th span { display: block; color: var(--soft); font-size: 0.8rem; line-height: 1.3; }
-td { vertical-align: top; padding: 0.35rem 0.5rem; overflow-wrap: anywhere; }
+td { vertical-align: top; padding: 0.35rem 0.5rem; overflow-wrap: break-word; }
 td small { display: block; line-height: 1.35; }
 .ok { background: var(--ok); } .blocked { background: var(--blocked); } .some { background: var(--some); }
 .none { color: var(--soft); background: #f3f3f3; }

@@ -5,21 +5,22 @@ Made from a run folder alone, so that it can be made again. It asks nothing from
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from testbed import figures
-from testbed.findings import Cell, cells, policies_of, residuals, targets_of
+from testbed import figures, method, tables
+from testbed.findings import Cell, cells, policies_of, residuals
 from testbed.manifest import read as read_manifest
 from testbed.page import STYLE
-from testbed.result import CONTROL, read_rows
-from testbed.run import as_typed
-from testbed.stats import percent
+from testbed.result import read_rows
 from testbed.telling import residual_sentence, sentences
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write(folder: Path) -> Path:
@@ -34,13 +35,14 @@ def write(folder: Path) -> Path:
         (folder / "figures" / f"{name}.svg").write_text(_standing_alone(drawing))
     words = {one.policy: residual_sentence(one, float(manifest["scenario"]["residual_wait_s"])) for one in beside}
     parts = [
-        _head(manifest),
-        _results(found, manifest),
+        _head(rows, manifest),
+        tables.short(found, beside, manifest),
+        tables.results(found, manifest),
         _policies(found, words, manifest),
         _pictures(drawings),
-        _boxes(folder, manifest),
-        _method(manifest),
-        _again(manifest),
+        tables.boxes(folder, manifest),
+        method.method(manifest),
+        method.again(manifest),
     ]
     title = f"{manifest['scenario']['name']}: {manifest['scenario']['question']}"
     page = (
@@ -54,7 +56,7 @@ def write(folder: Path) -> Path:
     return path
 
 
-def _head(manifest: dict[str, Any]) -> str:
+def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     scenario = manifest["scenario"]
     broken = [check for check in manifest["checks"] if not check["held"]]
     notes = []
@@ -64,12 +66,18 @@ def _head(manifest: dict[str, Any]) -> str:
         ("No trustworthy result: " if one["lab"] else "Expected but not so: ") + one["text"] + "." for one in broken
     ]
     warning = "".join(f'<p class="warning">{escape(note)}</p>' for note in notes)
-    good = "" if notes else '<p class="fine">Everything that had to hold held (see "How it was measured").</p>'
+    good = (
+        ""
+        if notes
+        else '<p class="fine">All that this scenario expects held (the list is under "How it was measured").</p>'
+    )
+    worth = Counter(str(one) for one in rows["fidelity"])
     facts = [
         ("run", manifest["run"]),
-        ("when", f"{manifest.get('started', '?')} to {manifest.get('ended', '?')}"),
+        ("when", _when(manifest)),
         ("seed", manifest["seed"]),
-        ("attempts", f"{scenario['attempts']} at each target under each policy"),
+        ("attempts", f"{scenario['attempts']} at each target under each policy, {len(rows)} in all"),
+        ("full fidelity", f"{worth['ok']} of {len(rows)} attempts"),
         ("network", f"emulated, topology {manifest['topology']['name']}"),
         ("delays made by", manifest["facts"].get("delay_means", "nothing")),
         ("kernel", manifest["machine"]["kernel"]),
@@ -83,41 +91,14 @@ def _head(manifest: dict[str, Any]) -> str:
     )
 
 
-def _results(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
-    policies = policies_of(manifest)
-    there = {(cell.policy, cell.target): cell for cell in found}
-    head = "".join(f"<th>{escape(policy)}</th>" for policy in policies)
-    lines = []
-    for target in targets_of(manifest):
-        row = "".join(_cell(there.get((policy, str(target["name"])))) for policy in policies)
-        about = f"<th><b>{escape(target['name'])}</b><span>{escape(target['about'])}</span></th>"
-        lines.append(f"<tr>{about}{row}</tr>")
-    return (
-        "<section><h2>Who was blocked</h2>"
-        "<p>Each cell: attempts that the client found blocked, of those made, and the 95 % Wilson interval of that "
-        "share. A frame marks what differs from what the policy means.</p>"
-        f'<table class="matrix"><thead><tr><th>target</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
-        '<p class="key"><span class="ok">got through</span> <span class="some">some</span> '
-        '<span class="blocked">blocked</span> '
-        '<span class="ok off">got through though meant to be blocked: underblocking</span> '
-        '<span class="blocked off">blocked though not meant: overblocking</span></p></section>'
-    )
-
-
-def _cell(cell: Cell | None) -> str:
-    if cell is None:
-        return '<td class="none">not tried</td>'
-    share = cell.blocked
-    if not share.n:
-        return f'<td class="none">no result<small>{cell.suspect + cell.lost} left out</small></td>'
-    kind = "ok" if share.hits == 0 else "blocked" if share.hits == share.n else "some"
-    word = {"ok": "got through", "blocked": "blocked", "some": "partly blocked"}[kind]
-    mark = "overblocking" if cell.over else "underblocking" if cell.under else ""
-    why = cell.failures[0][0] if cell.failures else ""
-    left = f"{cell.suspect + cell.lost} left out" if cell.suspect + cell.lost else ""
-    lines = [f"{percent(share.low)} to {percent(share.high)}", why, mark, left]
-    small = "".join(f"<small>{escape(line)}</small>" for line in lines if line)
-    return f'<td class="{kind}{" off" if mark else ""}"><b>{share.hits} of {share.n}</b> {word}{small}</td>'
+def _when(manifest: dict[str, Any]) -> str:
+    """The start, and how long it took."""
+    began = str(manifest["started"])
+    text = began.replace("T", " ").replace("Z", " UTC")
+    if "ended" not in manifest:
+        return text
+    took = datetime.fromisoformat(manifest["ended"]) - datetime.fromisoformat(began)
+    return f"{text}, {took.total_seconds():g} s long"
 
 
 def _policies(found: Sequence[Cell], residual: dict[str, str], manifest: dict[str, Any]) -> str:
@@ -157,81 +138,6 @@ def _pictures(drawings: dict[str, str]) -> str:
         for name, drawing in drawings.items()
     ]
     return "<section><h2>Figures</h2>" + "".join(parts) + "</section>"
-
-
-def _boxes(folder: Path, manifest: dict[str, Any]) -> str:
-    """What the boxes themselves wrote down: only here are the two sides put beside each other."""
-    lines = []
-    for policy in policies_of(manifest)[1:]:
-        path = folder / policy / "decisions.jsonl"
-        if not path.exists():
-            continue
-        counts: Counter[tuple[str, str, str]] = Counter()
-        injected: Counter[tuple[str, str, str]] = Counter()
-        for line in path.read_text().splitlines():
-            one = json.loads(line)
-            key = (str(one["rule"]) or "(no rule)", str(one["action"]) or "-", str(one["verdict"]))
-            counts[key] += 1
-            injected[key] += int(one["injected"])
-        for (rule, action, verdict), count in counts.most_common():
-            words = (policy, rule, action, verdict, str(count), str(injected[rule, action, verdict]))
-            lines.append("<tr>" + "".join(f"<td>{escape(word)}</td>" for word in words) + "</tr>")
-    load = []
-    for leg in manifest["legs"]:
-        for box, stats in (leg.get("boxes") or {}).items():
-            if stats and stats.get("alive"):
-                load.append(f"{leg['policy']}/{box}: {stats.get('counters', {}).get('packets', '?')} packets")
-    head = "".join(f"<th>{word}</th>" for word in ("policy", "rule", "action", "verdict", "packets", "injected"))
-    seen = f"<p>Packets that the boxes were asked about: {escape('; '.join(load))}.</p>" if load else ""
-    return (
-        "<section><h2>What the boxes did</h2><p>From the boxes' own logs (decisions.jsonl), which the clients above "
-        f"never see. Packets that were simply passed are not in it.</p>{seen}"
-        f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></section>'
-    )
-
-
-def _method(manifest: dict[str, Any]) -> str:
-    scenario, facts = manifest["scenario"], manifest["facts"]
-    held = {True: "held", False: "<b>did not hold</b>"}
-    checks = "".join(f"<li>{held[one['held']]}: {escape(one['text'])}</li>" for one in manifest["checks"])
-    known = "".join(f"<li>{escape(str(name))}: {escape(_flat(value))}</li>" for name, value in facts.items())
-    reused = sum(int(leg.get("addresses_reused", 0)) for leg in manifest["legs"])
-    again = f" {reused} attempts had to use an address a second time." if reused else ""
-    return (
-        "<section><h2>How it was measured</h2>"
-        f"<p>Host {escape(scenario['subscriber'])} asked, up to {scenario['parallel']} attempts at a time, in a random "
-        f"order that the seed fixes; a client gave up after {scenario['limit_s']:g} s. Every attempt came from an "
-        f"address of its own.{again} A page counts as got through only if it is the page of the asked host, with a valid "
-        "certificate. "
-        "Failures carry the strings of OONI's data format df-007. Shares have Wilson score intervals; medians have "
-        "order-statistic intervals. An attempt during which the box lost packets, took more than 80 % of a core or "
-        "added more than 5 ms to one packet in a hundred is left out of every number, and counted as left out.</p>"
-        f"<h3>What had to hold</h3><ul>{checks}</ul><h3>What was used</h3><ul>{known}</ul></section>"
-    )
-
-
-def _again(manifest: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
-    names = [one["name"] for one in manifest["policies"]]
-    leg = names[0] if names else CONTROL
-    return (
-        "<section><h2>How to repeat it</h2>"
-        f"<pre>{escape(as_typed(manifest['command']))}</pre>"
-        "<p>The seed fixes the order of attempts and every chance that the boxes take; what the kernel's timing "
-        "changes is why each number has an interval. Beside this page lie: manifest.json (all of the above, to repeat "
-        f"the run), rows.csv (one row an attempt), and for each policy a folder such as {escape(leg)}/ with what its box "
-        "was given (box.pcap), what it decided (decisions.jsonl), and what the client and the servers saw (client.pcap, "
-        "server.pcap). "
-        "This shows the box's decisions again, without a lab:</p>"
-        f"<pre>./penstock replay {escape(leg)} {escape(manifest['run'])}/{escape(leg)}/box.pcap</pre>"
-        f'<p class="about">{escape(versions)}</p></section>'
-    )
-
-
-def _flat(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_flat(one)}" for name, one in value.items())
-    return "; ".join(map(_flat, value)) if isinstance(value, list) else str(value)
 
 
 def _standing_alone(svg: str) -> str:

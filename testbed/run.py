@@ -20,7 +20,7 @@ from typing import Any
 
 from middlebox.policy import Policy
 from testbed import manifest as manifests
-from testbed.fidelity import BoxWatch, worst
+from testbed.fidelity import BoxWatch, most_added_s, worst
 from testbed.findings import Check, cells, checks
 from testbed.lab import Lab
 from testbed.leg import Leg, RunningLab
@@ -145,7 +145,10 @@ class _Opened:
             self.facts = dict(lab.facts())
             self.sites = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
             if lab.boxes:
-                self._watch = BoxWatch(lambda: worst([lab.box_stats(box, reset=True) or {} for box in lab.boxes]))
+                boxes = lab.boxes
+                self._watch = BoxWatch(
+                    lambda: worst([lab.box_stats(box, reset=True) or {} for box in boxes]), most_added_s(topology)
+                )
                 self._watch.__enter__()
             self.leg = Leg(
                 run=folder.name,

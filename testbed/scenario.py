@@ -41,7 +41,7 @@ class Scenario:
     limit_s: float = 3.0  #: after which a client gives up
     parallel: int = 8  #: attempts under way at a time
     residual: Residual | None = None
-    residual_wait_s: float = 120.0  #: the longest wait between trigger and probe; 0: not measured
+    residual_wait_s: float = 60.0  #: the longest wait between trigger and probe; 0: not measured
     #: (policy, target) -> why a target that the policy means to block gets through all the same
     gets_through: Mapping[tuple[str, str], str] = dataclasses.field(default_factory=dict)
 

@@ -59,7 +59,7 @@ def sentences(policy: str, found: Sequence[Cell], manifest: dict[str, Any]) -> l
     if meant:
         said.append(f"Of the attempts that the policy means to block, it blocked {together(meant)}.")
     if spared:
-        said.append(f"Of the attempts that it does not mean to block, it blocked {together(spared)}.")
+        said.append(f"Of the others it blocked {together(spared)}.")
     said += _over(here) + _under(here, manifest) + _how(here) + _left_out(here)
     return said
 
@@ -95,11 +95,13 @@ def _under(here: Sequence[Cell], manifest: dict[str, Any]) -> list[str]:
             why = manifest["scenario"]["gets_through"].get(f"{cell.policy} {cell.target}", "")
             known = f" This is expected: {why}." if why else ""
             said.append(f"Underblocking (got through though meant) of {_name(cell)}: {passed}.{known}")
+    if not said:
+        said.append("Underblocking (got through though meant): none seen.")
     beyond = [cell for cell in here if cell.listed and cell.intended == "ok" and cell.blocked.hits < cell.blocked.n]
     for cell in beyond:
         through = cell.blocked.n - cell.blocked.hits
         said.append(f"The rules do not reach {_name(cell)}: {through} of {cell.blocked.n} got through.")
-    return said or ["Underblocking (got through though meant): none seen."]
+    return said
 
 
 def _how(here: Sequence[Cell]) -> list[str]:
@@ -123,6 +125,16 @@ def _left_out(here: Sequence[Cell]) -> list[str]:
     if not suspect and not lost:
         return []
     return [f"Left out of all numbers: {suspect} attempts because the box was overloaded, {lost} without a result."]
+
+
+def residual_span(found: ResidualFound) -> str:
+    """How long it lasted, for a table."""
+    if not found.triggers or not found.probes:
+        return "not measured"
+    last, free = found.last_blocked_s, found.first_free_s
+    if last is None:
+        return "none seen"
+    return f"more than {last:.0f} s" if free is None else f"{last:.1f} to {free:.1f} s"
 
 
 def residual_sentence(found: ResidualFound, longest_s: float) -> str:

@@ -1,0 +1,77 @@
+"""How a run was measured and how to repeat it, in HTML for the report, from its manifest alone."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from testbed.findings import targets_of
+from testbed.leg import MORE_ROUNDS
+from testbed.result import CONTROL
+from testbed.run import as_typed
+from testbed.topology import Role, shipped
+from testbed.workloads import WORKLOADS
+
+
+def method(manifest: dict[str, Any]) -> str:
+    scenario, facts, limits = manifest["scenario"], manifest["facts"], manifest["limits"]
+    held = {True: "held", False: "<b>did not hold</b>"}
+    checks = "".join(f"<li>{held[one['held']]}: {escape(one['text'])}</li>" for one in manifest["checks"])
+    known = "".join(f"<li>{escape(str(name))}: {escape(_flat(value))}</li>" for name, value in facts.items())
+    targets = "".join(
+        f"<li><b>{escape(one['name'])}</b>: {escape(one['about'])} ({escape(one['host'])}, IPv{one['family']}, "
+        f"{escape(WORKLOADS[one['workload']].about)})</li>"
+        for one in targets_of(manifest)
+    )
+    reused = sum(int(leg.get("addresses_reused", 0)) for leg in manifest["legs"])
+    again = f" {reused} attempts had to use an address a second time." if reused else ""
+    said = (
+        f"Host {scenario['subscriber']} asked, up to {scenario['parallel']} attempts at a time, in a random order that "
+        f"the seed fixes; a client gave up after {scenario['limit_s']:g} s. Every attempt came from an address of its "
+        f"own.{again} A page counts as got through only if it is the page of the asked host, with a valid certificate; "
+        "a name, only if the answer is an address that it really has. Failures carry the strings of OONI's data format "
+        "df-007. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. An attempt "
+        f"during which the box lost packets, took more than {limits['cpu_share']:.0%} of a core or added more than "
+        f"{limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, counted as left "
+        f"out, and made again up to {MORE_ROUNDS} times."
+    )
+    return (
+        f"<section><h2>How it was measured</h2><p>{escape(said)}</p><p>{escape(_way(manifest))}</p>"
+        f"<h3>Targets</h3><ul>{targets}</ul><h3>What had to hold</h3><ul>{checks}</ul>"
+        f"<h3>What was used</h3><ul>{known}</ul></section>"
+    )
+
+
+def _way(manifest: dict[str, Any]) -> str:
+    """The path of the packets, in words."""
+    topology = shipped(manifest["topology"]["name"])
+    here = manifest["scenario"]["subscriber"]
+    there = topology.having(Role.WEB)[0].name
+    home, back = topology.path(here, there), topology.path(there, here)
+    trip_s = topology.delay(here, there) + topology.delay(there, here)
+    other = "" if back[::-1] == home else f" Answers come back by {' - '.join(back)}."
+    return f"Packets go by {' - '.join(home)}; the links alone take {trip_s * 1000:g} ms there and back.{other}"
+
+
+def again(manifest: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
+    names = [one["name"] for one in manifest["policies"]]
+    leg = names[0] if names else CONTROL
+    said = (
+        "The seed fixes the order of attempts and every chance that the boxes take; what the kernel's timing changes "
+        "is why each number has an interval. Beside this page lie manifest.json (all of the above, to repeat the run), "
+        f"rows.csv (one row an attempt), and for each policy a folder such as {leg}/ with what its box was given "
+        "(box.pcap), what it decided (decisions.jsonl), and what the client and the servers saw (client.pcap, "
+        "server.pcap). The second line shows the box's decisions again, without a lab."
+    )
+    replay = f"./penstock replay {leg} {manifest['run']}/{leg}/box.pcap"
+    return (
+        f"<section><h2>How to repeat it</h2><pre>{escape(as_typed(manifest['command']))}\n{escape(replay)}</pre>"
+        f'<p>{escape(said)}</p><p class="about">{escape(versions)}</p></section>'
+    )
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(one)}" for name, one in value.items())
+    return "; ".join(map(_flat, value)) if isinstance(value, list) else str(value)
