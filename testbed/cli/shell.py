@@ -80,7 +80,7 @@ class Shell:
         }
 
     def loop(self) -> int:
-        """Serve lines until `exit` or the end of the input; return the last command's status."""
+        """Serve lines until `exit` or the end of the input; return a script's last status."""
         talks = sys.stdin.isatty()
         if talks:
             import readline  # noqa: F401  # gives input() its line editing
@@ -96,7 +96,7 @@ class Shell:
                 break
             if words:
                 self._status = self._one(words)
-        return self._status
+        return 0 if talks else self._status
 
     def _one(self, words: list[str]) -> int:
         try:

@@ -64,10 +64,13 @@ class Channel:
             raise ValueError(f"a message of {size} bytes; {MAX_MESSAGE} at most are allowed")
         parts = bytearray()
         while len(parts) < size:
-            part, passed, _, _ = socket.recv_fds(
-                self.socket, min(size - len(parts), 1 << 16), MAX_FILES, socket.MSG_CMSG_CLOEXEC
+            # not socket.recv_fds: it forgets its flags, and the files would be inherited by every child
+            part, ancillary, _, _ = self.socket.recvmsg(
+                min(size - len(parts), 1 << 16), socket.CMSG_SPACE(MAX_FILES * 4), socket.MSG_CMSG_CLOEXEC
             )
-            files += passed
+            for level, kind, data in ancillary:
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                    files += struct.unpack(f"{len(data) // 4}i", data)
             if not part:
                 return b""
             parts += part

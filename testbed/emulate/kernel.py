@@ -10,6 +10,7 @@ import os
 import signal
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSCTTY
@@ -87,9 +88,10 @@ def spawn(
             ioctl(stdio[0], TIOCSCTTY, 0)
         high = [os.dup(file) for file in stdio]  # so that no dup2 overwrites one that is still needed
         for target, file in enumerate(high):
-            os.dup2(file, target, inheritable=True)
-        for file in keep:
-            os.set_inheritable(file, True)
+            os.dup2(file, target)
+        for file in map(int, os.listdir("/proc/self/fd")):
+            with suppress(OSError):  # the list's own file is closed by now
+                os.set_inheritable(file, file < 3 or file in keep)
         os.chdir(cwd)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, programs rely on them
             signal.signal(number, signal.SIG_DFL)

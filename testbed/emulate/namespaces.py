@@ -19,6 +19,9 @@ def _user_may_not() -> str:
     for setting, refuses, allow in (
         ("kernel/unprivileged_userns_clone", "0", "1"),
         ("user/max_user_namespaces", "0", "15000"),
+        ("user/max_mnt_namespaces", "0", "15000"),
+        ("user/max_net_namespaces", "0", "15000"),
+        ("user/max_pid_namespaces", "0", "15000"),
         ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
     ):
         try:
@@ -28,7 +31,7 @@ def _user_may_not() -> str:
         if value == refuses:
             name = setting.replace("/", ".")
             return (
-                f"ordinary users may not make user namespaces on this system ({name} is {value}), which the lab needs: "
+                f"ordinary users may not make the namespaces that the lab needs on this system ({name} is {value}): "
                 f"run it with sudo, or allow them with 'sudo sysctl -w {name}={allow}'"
             )
     return ""
