@@ -184,7 +184,7 @@ def _transport(seen: PacketView) -> None:
         seen.payload_at = at + 8
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def address_text(packed: bytes) -> str:
     """ "203.0.113.5" or "2001:db8::5" (RFC 5952)."""
     return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)

@@ -134,8 +134,9 @@ class Reader:
         changed = len(pending) < len(progress.pending)
         progress.pending = tuple(pending)
         progress.need = max(need, 1)
-        if not pending:
+        if not pending or self._alone:
             stream.data.clear()
+        if not pending:
             return changed, "read as no protocol that the rules ask about"
         return changed, f"{len(data)} bytes so far, {need} needed"
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.packet import Packet, Raw
+
+#: ClientHellos of browsers and tools, as they were sent
+RECORDED = Path(__file__).parent.parent.parent / "tests" / "data" / "hellos"
 
 
 def hello(name: str | None) -> bytes:
@@ -53,7 +57,7 @@ def conversation(port: int, sport: int, asked: list[bytes], *, six: bool = False
 
 
 def packets() -> Iterator[bytes]:
-    """Some two hundred packets that between them meet every parser of the engine."""
+    """A few hundred packets that between them meet every parser of the engine."""
     get = b"GET /forbidden HTTP/1.1\r\nHost: blocked.example\r\nUser-Agent: test\r\n\r\n"
     post = b"POST /a HTTP/1.1\r\nHost: www.blocked.example\r\nContent-Length: 30\r\n\r\n" + b"b" * 30
     for six in (False, True):
@@ -65,6 +69,8 @@ def packets() -> Iterator[bytes]:
         yield bytes(_ip(six, False) / UDP(sport=5353, dport=53) / query)
         framed = len(bytes(query)).to_bytes(2, "big") + bytes(query)
         yield from map(bytes, conversation(53, 43_000, [framed, framed], six=six))
+    for number, path in enumerate(sorted(RECORDED.glob("*.bin"))):
+        yield from map(bytes, conversation(443, 45_000 + number, [path.read_bytes()], six=number % 2 == 0))
     yield bytes(IP(src="10.0.0.1", dst="203.0.113.5") / ICMP() / Raw(b"ping"))
     big = IP(src="10.0.0.1", dst="203.0.113.5", id=77) / UDP(sport=1, dport=2) / Raw(b"u" * 4_000)
     yield from (bytes(piece) for piece in fragment(big, fragsize=600))
