@@ -170,6 +170,8 @@ def _inside() -> str:
 def _kernel(features: Features) -> Iterator[Line]:
     for key, (name, good, bad) in _FOLLOWS.items():
         found: Found = getattr(features, key)
+        if key == "congestion" and "bbr" not in found.detail.split():
+            good = "bbr is there after: sudo modprobe tcp_bbr"
         yield Line(
             section="kernel",
             name=name,
