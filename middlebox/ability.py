@@ -153,7 +153,7 @@ class Inspect:
 class Limits:
     """How much a box can remember; beyond it the oldest goes, and is counted."""
 
-    flows: int = 200_000
+    flows: int = 200_000  #: TCP connections, and as many flows of other protocols
     residual: int = 200_000  #: entries of residual censorship
     fragments: int = 4_096  #: datagrams in pieces
 

@@ -36,9 +36,10 @@ class Censor:
         self.seed = seed
         self.phase = ""
         self._ability = ability
-        self._table = FlowTable(ability)
+        self._connections = FlowTable(ability)
+        self._others = FlowTable(ability)  # so that a flood of datagrams drives no connection out
         self._reader = Reader(policy)
-        self._tcp = TcpBelief(ability, self._table, self._reader.on_tcp)
+        self._tcp = TcpBelief(ability, self._connections, self._reader.on_tcp)
         self._residual = Residual(policy.rules, ability.limits.residual)
         self._striking = Striking(ability, seed, policy.rules, self._residual)
         self._fragments = Reassembly(
@@ -92,10 +93,10 @@ class Censor:
             "packets": self._number,
             "unreadable": self._unreadable,
             "not_believed": self._unbelieved,
-            "flows": len(self._table),
-            "flows_created": self._table.created,
-            "flows_evicted": self._table.evicted,
-            "flows_expired": self._table.expired,
+            "flows": len(self._connections) + len(self._others),
+            "flows_created": self._connections.created + self._others.created,
+            "flows_evicted": self._connections.evicted + self._others.evicted,
+            "flows_expired": self._connections.expired + self._others.expired,
             "residual": len(self._residual),
             "residual_evicted": self._residual.evicted,
             "fragments_pending": len(self._fragments),
@@ -114,7 +115,7 @@ class Censor:
             self._join(packet)
         seen = packet.view
         packet.believed = packet.believed and self._believes(packet)
-        find = self._tcp.find if seen.proto == TCP else self._table.find
+        find = self._tcp.find if seen.proto == TCP else self._others.find
         flow = packet.flow = find(seen, packet.now_ns)
         if flow is not None and flow.settled and flow.dropping is None and flow.rewriting is None:
             packet.text = flow.text
@@ -171,7 +172,7 @@ class Censor:
         seen, flow = packet.view, packet.flow
         if flow is None and packet.believed:
             if seen.proto != TCP:
-                flow = self._table.make(seen, packet.now_ns, from_server=looks_like_an_answer(seen))
+                flow = self._others.make(seen, packet.now_ns, from_server=looks_like_an_answer(seen))
             else:
                 flow = self._tcp.begin(seen, packet.now_ns)
             if flow is None:

@@ -110,8 +110,8 @@ class Flow:
         "passed",
         "payloads",
         "picked_up",
-        "proto",
         "progress",
+        "proto",
         "resynchronising",
         "rewriting",
         "server",
@@ -221,9 +221,8 @@ class FlowTable:
     def forget(self, flow: Flow) -> None:
         self._flows.pop((flow.client, flow.client_port, flow.server, flow.server_port, flow.proto), None)
 
-    def of_protocol(self, proto: int) -> list[Flow]:
-        """All flows of one transport protocol."""
-        return [flow for flow in self._flows.values() if flow.proto == proto]
+    def all(self) -> list[Flow]:
+        return list(self._flows.values())
 
     def _sweep(self, now_ns: int) -> None:
         for _ in range(_SWEEP):
@@ -342,7 +341,7 @@ class TcpBelief:
             return False
         if kind not in tcp.end and not (view.flags & FIN and Segment.FIN in tcp.end):
             return False
-        for flow in self._table.of_protocol(TCP):
+        for flow in self._table.all():
             if tcp.end_effect is EndEffect.RESYNCHRONISE:
                 flow.resynchronising = True
             else:
