@@ -1,0 +1,148 @@
+"""Gives the packets of a capture to the censor, by the capture's own timestamps.
+
+It opens nothing but the sidecar beside a capture, and sends nothing: what would leave the box is handed to the caller.
+The censor is called exactly as a live box calls it, so the capture of a live box gives its decisions again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from middlebox.drivers.capture import Captured, CaptureError
+from middlebox.verdict import Decision, Emission, Verdict
+
+#: told when and with what bytes a packet leaves the box, in the order of the times
+Leaves = Callable[[int, bytes], None]
+
+T = TypeVar("T")
+
+
+class Decider(Protocol):
+    """What a replay needs of the engine; `middlebox.Censor` is one."""
+
+    def decide(self, raw: bytes, now_ns: int) -> Decision: ...
+    def due(self, now_ns: int) -> list[Emission]: ...
+    def next_due(self) -> int | None: ...
+    def enter_phase(self, name: str, now_ns: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase that the run entered."""
+
+    name: str
+    before_packet: int  #: the number of the first packet that is in it
+    t_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What a live box wrote beside its capture."""
+
+    box: str
+    seed: int
+    policy: str  #: its name
+    policy_text: str
+    phases: tuple[Phase, ...]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a replay met on its way."""
+
+    packets: int = 0
+    not_ip: int = 0  #: frames without IP; they count as packets
+    backward: int = 0  #: packets older than one before them, decided on at the time of that one
+
+
+def read_sidecar(capture: Path) -> Recorded | None:
+    """What is recorded in `NAME.json` beside `NAME.pcap`; None if there is no such file. Raises CaptureError."""
+    path = capture.with_suffix(".json")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaptureError(f"{path}: found a sidecar that cannot be read: {error}") from None
+    try:
+        said = json.loads(text)
+        return Recorded(
+            box=_typed(said, "box", str),
+            seed=_typed(said, "seed", int),
+            policy=_typed(said, "policy", str),
+            policy_text=_typed(said, "policy_text", str),
+            phases=tuple(
+                Phase(_typed(one, "phase", str), _typed(one, "before_packet", int), _typed(one, "t_ns", int))
+                for one in _typed(said, "phases", list)
+            ),
+        )
+    except ValueError as error:
+        raise CaptureError(
+            f"{path}: found {error}; expected what a live box writes beside its capture (box, seed, policy, "
+            "policy_text, phases); to replay without it, move it away"
+        ) from None
+
+
+def _typed(said: object, name: str, kind: type[T]) -> T:
+    value = said.get(name) if isinstance(said, dict) else None
+    if not isinstance(value, kind):
+        raise ValueError(f"no '{name}' that is {kind.__name__}")
+    return value
+
+
+def replay(
+    censor: Decider,
+    packets: Iterable[Captured],
+    *,
+    phases: Sequence[Phase] = (),
+    leaves: Leaves | None = None,
+    tally: Tally | None = None,
+) -> Iterator[Decision]:
+    """The decision on each packet, in the order of the file; a frame without IP is one that cannot be read."""
+    count = Tally() if tally is None else tally
+    waiting = sorted(phases, key=lambda phase: phase.before_packet)
+    now_ns = 0
+    for packet in packets:
+        while waiting and waiting[0].before_packet <= packet.number:
+            phase = waiting.pop(0)
+            censor.enter_phase(phase.name, phase.t_ns)
+        if packet.t_ns < now_ns:
+            count.backward += 1
+        now_ns = max(now_ns, packet.t_ns)
+        _release(censor, now_ns, leaves)
+        decision = censor.decide(packet.ip or b"", now_ns)
+        count.packets += 1
+        if packet.ip is None:
+            count.not_ip += 1
+        if leaves is not None:
+            _leave(decision, packet.ip, leaves)
+        yield decision
+    while (due := censor.next_due()) is not None:
+        _release(censor, due, leaves)
+
+
+def _release(censor: Decider, now_ns: int, leaves: Leaves | None) -> None:
+    due = censor.next_due()
+    if due is None or due > now_ns:
+        return
+    for emission in censor.due(now_ns):
+        if leaves is not None:
+            leaves(emission.at_ns, emission.packet)
+
+
+def _leave(decision: Decision, packet: bytes | None, leaves: Leaves) -> None:
+    """What leaves the box at once: injections, the packet itself, injections that cannot overtake it."""
+    now_ns = decision.t_ns
+    at_once = [emission for emission in decision.injected if emission.at_ns <= now_ns]
+    for emission in at_once:
+        if not emission.after_trigger:
+            leaves(now_ns, emission.packet)
+    if decision.verdict is Verdict.PASS and packet is not None:
+        leaves(now_ns, packet if decision.rewritten is None else decision.rewritten)
+    for emission in at_once:
+        if emission.after_trigger:
+            leaves(now_ns, emission.packet)
