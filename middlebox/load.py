@@ -54,15 +54,13 @@ def load_whole(name_or_path: str | Path) -> Loaded:
     values: dict[str, object] = {}
     with suppress(Refused):
         values = DOCUMENT.values(root, context)
-    if context.problems:
-        raise LoadError(context.problems)
+    _refuse(context, shown)
     rules = values.get("rules", ())
     assert isinstance(root, Mapping)
     assert isinstance(rules, tuple)
     _rules_agree(rules, root, context)
     _unused(root, context)
-    if context.problems:
-        raise LoadError(context.problems)
+    _refuse(context, shown)
     sources = values.get("sources", ())
     assert isinstance(sources, tuple)
     try:
@@ -78,6 +76,14 @@ def load_whole(name_or_path: str | Path) -> Loaded:
     except PolicyError as error:
         raise _alone(shown, f"a policy that contradicts itself: {error}", "") from None
     return Loaded(policy=policy, sources=sources, warnings=tuple(context.warnings))
+
+
+def _refuse(context: Context, file: str) -> None:
+    """Raise if there are problems, in the order of the file; those of list files come last."""
+    if context.problems:
+        places = [(problem.file != file, problem.file, problem.line, problem.column) for problem in context.problems]
+        order = sorted(range(len(places)), key=places.__getitem__)
+        raise LoadError(context.problems[index] for index in order)
 
 
 def _alone(file: str, found: str, expected: str, suggestion: str = "") -> LoadError:

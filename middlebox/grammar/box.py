@@ -165,6 +165,13 @@ def _possible(values: dict[str, object], node: Mapping, context: Context) -> Non
             "a box that does not make its state at a SYN, but wants to see the handshake before it reads",
             "'create: [syn, ...]', or 'handshake: none'",
         )
+    if values.get("end_effect") is EndEffect.RESYNCHRONISE and not values.get("resynchronise"):
+        place = (node.get("end_effect") or node).place
+        context.refuse(
+            place,
+            "'end_effect: resynchronise' in a box that no segment resynchronises",
+            "'resynchronise: [...]' beside it: the segments that it then believes",
+        )
     if values.get("mid_stream") and handshake is Handshake.COMPLETE and "handshake" in values:
         place = (node.get("mid_stream") or node).place
         context.refuse(

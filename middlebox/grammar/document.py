@@ -160,7 +160,8 @@ class RuleShape(Shape[Rule]):
         try:
             rule = Rule(**values)  # type: ignore[arg-type]
         except PolicyError as error:
-            raise context.refuse((node.get("action") or node).place, str(error), "") from None
+            place = (node.get("action") or node).place
+            raise context.refuse(place, "a rule that contradicts itself", "", str(error)) from None
         self._sees(rule, node, context)
         return rule
 
@@ -224,7 +225,12 @@ class _Lists(Shape[None]):
     expected = table.expected
 
     def read(self, node: Node, context: Context) -> None:
-        context.lists.update(self.table.read(node, context))
+        try:
+            context.lists.update(self.table.read(node, context))
+        except Refused:
+            if isinstance(node, Mapping):
+                context.broken_lists.update(word.text for word, _ in node.pairs)
+            raise
 
     def schema(self) -> Schema:
         return self.table.schema()

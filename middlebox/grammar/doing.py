@@ -305,7 +305,7 @@ class ActionShape(Shape[Action]):
                 shape = _SHAPES[node.text][0]
                 raise context.refuse(node.place, f"'{node.text}' alone", f"{node.text}: {shape.expected}")
             word, _, rest = node.text.partition(":")
-            hint = f"write: {word}: {rest.strip()}" if rest and word in ACTION_WORDS else near(node.text, ACTION_WORDS)
+            hint = "leave the quotes out" if rest and word in ACTION_WORDS else near(node.text, ACTION_WORDS)
             raise context.refuse(node.place, str(node), self.expected, hint)
         if isinstance(node, Sequence):
             raise context.refuse(node.place, str(node), self.expected)

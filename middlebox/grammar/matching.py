@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from middlebox import fields
 from middlebox.ability import Network
 from middlebox.dissect.base import Kind
+from middlebox.dissect.dns import TYPES
 from middlebox.grammar.entries import Entries, host_name
 from middlebox.grammar.problem import listed, near
 from middlebox.grammar.shape import TEXT, TRUTH, Context, Mismatch, Refused, Schema, Shape
@@ -71,6 +72,8 @@ class _Names:
             if not isinstance(item, Scalar) or (item.form is Form.NOTHING and not item.quoted):
                 context.refuse(item.place, str(item), f"a value for '{field}', or the name of a list")
                 good = False
+            elif item.text in context.broken_lists:
+                good = False  # it has been said what is wrong with that list
             elif item.text in context.lists:
                 found = context.lists[item.text]
                 found.used = True
@@ -107,15 +110,15 @@ class _Names:
             if address(item.text) is not None:
                 raise self.unknown(item, "a host name", "an address is matched with server.ip, dst.ip or any.ip")
             if "." not in item.text:
-                if self.context.lists:
-                    like = near(item.text, self.context.lists) or f"the lists are {listed(self.context.lists, 'and')}"
-                else:
-                    like = "this policy has no lists"
+                like = near(item.text, self.context.lists)
+                if not like:
+                    there = f"the lists are {listed(self.context.lists, 'and')}" if self.context.lists else ""
+                    like = f"{there or 'this policy has no lists'} (a top-level domain has its dot: '{item.text}.')"
                 raise self.context.refuse(
                     item.place,
                     f"{item} for '{self.field}': there is no list of that name",
                     "a name with a dot, or the name of a list",
-                    f"{like} (a top-level domain is written with its dot: '{item.text}.')",
+                    like,
                 )
             try:
                 return host_name(item.text)
@@ -212,9 +215,30 @@ def _range(text: str) -> tuple[int, int] | None:
     return None if low is None or high is None else (low, high)
 
 
+#: fields of dissectors whose values are of a known form: the pattern, and what to write
+_FORMED: dict[str, tuple[str, str]] = {
+    "dns.type": (f"{'|'.join(TYPES.values())}|TYPE[0-9]{{1,5}}", "a type such as A, AAAA, HTTPS or TYPE65280"),
+    "tls.version": (r"1\.[0-3]|ssl3|0x[0-9a-f]{4}", "1.3, 1.2, 1.1, 1.0 or ssl3"),
+    "http.version": (r"1\.[01]", "1.1 or 1.0"),
+    "http.method": (r"[!#-'*+.^-z|~0-9A-Z-]+", "a method such as GET"),
+    "tls.ja3": ("[0-9a-f]{32}", "a JA3 fingerprint: 32 hexadecimal digits, small letters"),
+    "tls.ja4": ("[tq][0-9s][0-9][di][0-9]{4}[0-9A-Za-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}", "a JA4 fingerprint"),
+}
+
+
 def _words(values: _Names, field: str) -> Iterable[str]:
-    """Texts, checked against the field's closed set if it has one."""
+    """Texts, checked against the field's closed set or known form if it has one."""
     known = fields.PACKET_FIELDS[field].words if field in fields.PACKET_FIELDS else ()
+    formed = _FORMED.get(field)
+    if formed is not None:
+
+        def like(item: Scalar) -> str:
+            if not re.fullmatch(formed[0], item.text):
+                better = next((t for t in (item.text.upper(), item.text.lower()) if re.fullmatch(formed[0], t)), "")
+                raise values.unknown(item, formed[1], f"write: {better}" if better else "")
+            return item.text
+
+        values.each(like)
     if known:
 
         def one(item: Scalar) -> str:
@@ -334,7 +358,7 @@ class MatchShape(Shape[Match]):
         good = True
         for word, operand in value.pairs:
             if word.text not in allowed:
-                known = f"for '{field}': {listed(allowed)}"
+                known = f"{listed(allowed)} for '{field}'"
                 hint = near(word.text, allowed)
                 if word.text == "under" and kind is Kind.ADDRESS:
                     hint = "did you mean 'in'?"

@@ -42,6 +42,7 @@ class Context:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     lists: dict[str, Entries] = field(default_factory=dict)
+    broken_lists: set[str] = field(default_factory=set)  #: lists with problems of their own
     injectors_used: set[str] = field(default_factory=set)
     ability: Ability = field(default_factory=Ability)
     box_known: bool = True  #: False: the box has problems of its own, so nothing is concluded from it
@@ -157,6 +158,16 @@ def key(name: str, shape: Shape[T], about: str, attribute: str = "", *, required
     return Key(name, shape, about, attribute, required)
 
 
+#: the words of every record, for whoever wrote one at the wrong place
+_RECORDS: list[tuple[str, frozenset[str]]] = []
+
+
+def _elsewhere(word: str) -> str:
+    """Where in the grammar a word belongs, or ""."""
+    found = list(dict.fromkeys(what for what, keys in _RECORDS if word in keys))
+    return f"'{word}' is a word of {listed(found, 'and')}" if found else ""
+
+
 class Record(Shape[T_co]):
     """A mapping with known keys; what is left out takes the default of `build`."""
 
@@ -174,6 +185,7 @@ class Record(Shape[T_co]):
         self.build = build
         self.defaults = _defaults(build) if defaults is None else dict(defaults)
         self.check = check
+        _RECORDS.append((what, frozenset(self.keys)))
         self.expected = f"{what}, a mapping with keys such as {listed(list(self.keys)[:4], 'and')}"
 
     def read(self, node: Node, context: Context) -> T_co:
@@ -212,7 +224,7 @@ class Record(Shape[T_co]):
                     name.place,
                     f"the key '{name.text}' in {self.what}",
                     listed(self.keys),
-                    near(name.text, self.keys),
+                    near(name.text, self.keys) or _elsewhere(name.text),
                 )
                 good = False
         return good

@@ -30,6 +30,9 @@ class Form(Enum):
     NOTHING = "nothing"
 
 
+_CORE = "tag:yaml.org,2002:"
+#: what YAML may take a plain scalar for; dates, merge keys and "=" are mere text here
+_KNOWN = ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
 _FORMS = {"int": Form.INTEGER, "float": Form.DECIMAL, "bool": Form.TRUTH, "null": Form.NOTHING}
 
 
@@ -110,9 +113,9 @@ class _Building:
             raise LoadError(self.problems)
         if isinstance(node, ScalarNode):
             tag = str(node.tag or "")
-            form = _FORMS.get(tag.rpartition(":")[2], Form.TEXT)
-            if tag and not tag.startswith("tag:yaml.org,2002:"):
-                self.refuse(place, f"the tag '{tag}'", "a plain value", "leave the tag out")
+            form = _FORMS.get(tag.removeprefix(_CORE), Form.TEXT)
+            if tag and tag.removeprefix(_CORE) not in _KNOWN:
+                self.refuse(place, f"the tag '{tag.removeprefix(_CORE)}'", "a plain value", "leave the tag out")
             return Scalar(place, node.value, form, node.style in ("'", '"', "|", ">"))
         if isinstance(node, SequenceNode):
             return Sequence(place, tuple(self.build(item, depth + 1) for item in node.value))

@@ -47,7 +47,8 @@ def _measure(node: Scalar, units: dict[str, int], example: str) -> tuple[int, in
         if unit and not better:
             raise Mismatch(f"write it like: {example}")
         number = node.text.strip()[: len(node.text.strip()) - len(unit)].strip()
-        raise Mismatch(f"which unit? write it like: {number} {better or example.split()[-1]}")
+        usual = "B" if units is _SIZES else example.split()[-1]
+        raise Mismatch(f"which unit? write it like: {number} {better or usual}")
     scale = units[unit]
     first = int(Fraction(low) * scale)
     last = int(Fraction(high) * scale) if high else first

@@ -42,7 +42,6 @@ _END_CHECK = {
 }
 _END_EFFECT = {
     EndEffect.FORGET: "makes it forget the connection",
-    EndEffect.RESYNCHRONISE: "makes it take the next segment's sequence number for the expected one",
     EndEffect.IGNORE: "changes nothing for it",
 }
 _OVERLAP = {
@@ -63,8 +62,8 @@ def box_sentences(policy: Policy) -> list[str]:
     said += [dns_injector_about(one) for one in ability.dns_injectors.values()]
     limits = ability.limits
     said.append(
-        f"It remembers up to {limits.flows:,} flows, {limits.residual:,} entries of residual censorship and "
-        f"{limits.fragments:,} datagrams in pieces; beyond that the oldest goes."
+        f"It remembers up to {limits.flows:,} TCP connections and as many other flows, {limits.residual:,} entries of "
+        f"residual censorship and {limits.fragments:,} datagrams in pieces; beyond that the oldest goes."
     )
     return said
 
@@ -98,11 +97,16 @@ def _believes(ability: Ability) -> list[str]:
         Sequence.EXACT: "at the expected sequence number alone",
     }
     moved = [_SEGMENTS[segment] for segment in Segment if segment in tcp.resynchronise]
-    more = f"; {listed(moved)} moves that number as it says" if moved else ""
+    after_end = tcp.end_effect is EndEffect.RESYNCHRONISE
+    more = f"; {listed(moved)} moves that number as it says" if moved and not after_end else ""
     said.append(f"It accepts data {where[tcp.sequence]}{more}.")
     enders = [_SEGMENTS[segment] for segment in Segment if segment in tcp.end]
     if enders:
-        said.append(f"{_capital(listed(enders))} {_END_CHECK[tcp.end_check]} {_END_EFFECT[tcp.end_effect]}.")
+        effect = _END_EFFECT[tcp.end_effect]
+        if after_end:
+            then = "segment" if len(moved) == len(Segment) else f"segment that is {listed(moved)}"
+            effect = f"makes it take the sequence number of the next {then} for the expected one"
+        said.append(f"{_capital(listed(enders))} {_END_CHECK[tcp.end_check]} {effect}.")
     else:
         said.append("No segment ends a connection for it.")
     said.append(f"It forgets a connection that is silent for {time_text(tcp.idle_ns)}.")
