@@ -73,7 +73,7 @@ def packets() -> Iterator[bytes]:
         yield from map(bytes, conversation(443, 45_000 + number, [path.read_bytes()], six=number % 2 == 0))
     yield bytes(IP(src="10.0.0.1", dst="203.0.113.5") / ICMP() / Raw(b"ping"))
     big = IP(src="10.0.0.1", dst="203.0.113.5", id=77) / UDP(sport=1, dport=2) / Raw(b"u" * 4_000)
-    yield from (bytes(piece) for piece in fragment(big, fragsize=600))
+    yield from (bytes(piece) for piece in fragment(big, fragsize=600))  # type: ignore[no-untyped-call]
     base = _ip(True, False) / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt()
     yield bytes(base / TCP(sport=44_000, dport=443, flags="S", seq=1))
     yield bytes(_ip(True, False) / IPv6ExtHdrFragment(offset=0, m=1, id=5) / UDP(sport=1, dport=2) / Raw(b"u" * 64))

@@ -2,9 +2,9 @@
 
 `python -m experiments.benchmarks.mutations [--packets 10000000] [--captures FILE ...] [--processes 2]`
 
-The seeds are packets of real conversations (handshakes, ClientHellos, HTTP, DNS, fragments, both IP versions), and of any
-captures that are named. Each is damaged in a few bytes, cut, repeated or glued to another, and given to a box that has every
-ability and to one that has none, under rules that use every kind of match and action.
+The seeds are packets of real conversations (handshakes, recorded ClientHellos, HTTP, DNS, fragments, both IP
+versions), and of any captures that are named. Each is damaged in a few bytes, cut, lengthened or glued to another, and
+given to three boxes that differ in what they are able to do, under rules with every kind of match and action.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def mutations(originals: list[bytes], count: int, chance: random.Random) -> Iter
         kind = chance.random()
         if kind < 0.70:
             for _ in range(chance.choice((1, 1, 2, 4, 16))):
-                packet[chance.randrange(min(len(packet), chance.choice((40, 120, len(packet)))))] = chance.randrange(256)
+                reach = min(len(packet), chance.choice((40, 120, len(packet))))  # headers more often than payload
+                packet[chance.randrange(reach)] = chance.randrange(256)
         elif kind < 0.80:
             del packet[chance.randrange(len(packet)) :]
         elif kind < 0.88:
@@ -62,7 +63,10 @@ def memory_kb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def attack(originals: list[bytes], policy: Path, count: int, seed: int) -> tuple[str, int, float, list[int], dict[str, int]]:
+Attacked = tuple[str, int, float, list[int], dict[str, int]]
+
+
+def attack(originals: list[bytes], policy: Path, count: int, seed: int) -> Attacked:
     """Give one censor `count` packets; return who it was, how many, seconds, memory in kB along the way, counters."""
     chance = random.Random(seed)
     censor = Censor(Policy.load(policy), seed=seed)
@@ -101,10 +105,9 @@ def main() -> int:
             settled = memory[len(memory) // 2 :]
             growth = (settled[-1] - settled[0]) / settled[0]
             worst = max(worst, growth)
-            print(
-                f"{name:<12}{count:>10} packets, no exception, {count / seconds:>8.0f}/s, memory {memory[0] // 1024} MB at first, "
-                f"{settled[0] // 1024} MB half-way, {memory[-1] // 1024} MB at the end ({growth:+.1%} over the second half)"
-            )
+            first, middle, last = (kb // 1024 for kb in (memory[0], settled[0], memory[-1]))
+            print(f"{name:<12}{count:>10} packets, no exception, {count / seconds:>8.0f} a second")
+            print(f"{'':<12}memory {first} MB at first, {middle} MB half-way, {last} MB at the end ({growth:+.1%})")
             print(f"{'':<12}{counters}")
     print(f"memory over the second half grew by {worst:+.1%} at most")
     return 0 if worst < 0.05 else 1

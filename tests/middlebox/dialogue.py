@@ -8,11 +8,13 @@ from __future__ import annotations
 import ssl
 import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from scapy.layers.dns import DNS, DNSQR
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
@@ -34,9 +36,10 @@ def policy(text: str) -> Policy:
         return Policy.load(path)
 
 
+@cache
 def hello(name: str | None = "blocked.example") -> bytes:
     """A ClientHello as Python's own TLS sends it."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -69,13 +72,13 @@ class Play:
     def wait(self, seconds: float) -> None:
         self.now_ns += int(seconds * S)
 
-    def connect(self, **where: object) -> Connection:
+    def connect(self, **where: Any) -> Connection:
         """A connection with its handshake done."""
-        connection = Connection(self, **where)  # type: ignore[arg-type]
+        connection = Connection(self, **where)
         connection.open()
         return connection
 
-    def ask(self, name: str, kind: str = "A", *, client: str = "10.0.0.1", port: int = 5353, **ip: int) -> Decision:
+    def ask(self, name: str, kind: str = "A", *, client: str = "10.0.0.1", port: int = 5353, **ip: Any) -> Decision:
         """A DNS query over UDP."""
         query = DNS(id=0x1234, rd=1, qd=DNSQR(qname=name, qtype=kind))
         return self.give(IP(src=client, dst="203.0.113.53", **ip) / UDP(sport=port, dport=53) / query)
@@ -102,7 +105,7 @@ class Connection:
         self.client, self.server, self.sport, self.dport = client, server, sport, dport
         self.seq, self.peer = isn, server_isn
 
-    def _ip(self, src: str, dst: str, **fields: int) -> Packet:
+    def _ip(self, src: str, dst: str, **fields: Any) -> Packet:
         if ":" in src:
             if "ttl" in fields:
                 fields["hlim"] = fields.pop("ttl")
@@ -110,7 +113,7 @@ class Connection:
         return IP(src=src, dst=dst, **fields)
 
     def to_server(
-        self, payload: bytes = b"", flags: str = "PA", *, seq: int | None = None, options: object = (), **ip: int
+        self, payload: bytes = b"", flags: str = "PA", *, seq: int | None = None, options: object = (), **ip: Any
     ) -> Packet:
         """A segment of the client's; it moves no state here."""
         number = self.seq if seq is None else seq
@@ -125,12 +128,12 @@ class Connection:
         )
         return self._ip(self.client, self.server, **ip) / tcp / Raw(payload)
 
-    def to_client(self, payload: bytes = b"", flags: str = "PA", *, seq: int | None = None, **ip: int) -> Packet:
+    def to_client(self, payload: bytes = b"", flags: str = "PA", *, seq: int | None = None, **ip: Any) -> Packet:
         number = self.peer if seq is None else seq
         tcp = TCP(sport=self.dport, dport=self.sport, seq=number % 2**32, ack=self.seq % 2**32, flags=flags)
         return self._ip(self.server, self.client, **ip) / tcp / Raw(payload)
 
-    def syn(self, **ip: int) -> Decision:
+    def syn(self, **ip: Any) -> Decision:
         decision = self.play.give(self.to_server(flags="S", **ip))
         self.seq += 1
         return decision
@@ -141,17 +144,23 @@ class Connection:
         self.peer += 1
         self.play.give(self.to_server(flags="A"))
 
-    def send(self, payload: bytes, **how: object) -> Decision:
+    def send(self, payload: bytes, **how: Any) -> Decision:
         """The client's next bytes."""
-        decision = self.play.give(self.to_server(payload, **how))  # type: ignore[arg-type]
+        decision = self.play.give(self.to_server(payload, **how))
         self.seq += len(payload)
         return decision
 
-    def answer(self, payload: bytes, flags: str = "PA", **ip: int) -> Decision:
+    def answer(self, payload: bytes, flags: str = "PA", **ip: Any) -> Decision:
         """The server's next bytes."""
         decision = self.play.give(self.to_client(payload, flags, **ip))
         self.peer += len(payload)
         return decision
+
+
+def pieces(packet: Packet, size: int) -> list[Packet]:
+    """The IP fragments of a packet, each with at most `size` bytes of it."""
+    cut: list[Packet] = fragment(packet, fragsize=size)  # type: ignore[no-untyped-call]
+    return cut
 
 
 def passed(decision: Decision) -> bool:
@@ -164,7 +173,7 @@ def dropped(decision: Decision) -> bool:
 
 def forged(decision: Decision) -> list[Packet]:
     """The injected packets as scapy reads them, checksums verified."""
-    packets = []
+    packets: list[Packet] = []
     for emission in decision.injected:
         kind = IPv6 if emission.packet[0] >> 4 == 6 else IP
         packet = kind(emission.packet)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, TCP, UDP, fragment
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop
 
 from middlebox.censor import Censor
 from middlebox.verdict import Direction, Disposition, Verdict
-from tests.middlebox.dialogue import MS, NOON, Play, S, dropped, forged, get, hello, passed, policy
+from tests.middlebox.dialogue import MS, NOON, Play, S, dropped, forged, get, hello, passed, pieces, policy
 
 DROP = """
     name: sni-drop
@@ -68,9 +68,9 @@ def test_fragments_are_put_together_unless_the_box_cannot() -> None:
     for text, blocked in ((DROP, True), (DROP + "    box: {reassembly: {fragments: false}}\n", False)):
         play = Play(text)
         flow = play.connect()
-        pieces = fragment(flow.to_server(hello()), fragsize=128)
-        assert len(pieces) > 3
-        verdicts = [play.give(piece) for piece in pieces]
+        cut = pieces(flow.to_server(hello()), 128)
+        assert len(cut) > 3
+        verdicts = [play.give(piece) for piece in cut]
         assert all(passed(decision) for decision in verdicts[:-1])
         assert dropped(verdicts[-1]) is blocked
 
@@ -345,7 +345,7 @@ def test_no_mutation_of_a_real_conversation_raises(data: st.DataObject) -> None:
         bytes(flow.to_server(hello())),
         bytes(flow.to_client(b"x" * 150)),
         bytes(play.connect(dport=80, client="2001:db8:1::1", server="2001:db8:c::5").to_server(get())),
-        *(bytes(piece) for piece in fragment(flow.to_server(hello()), fragsize=200)),
+        *map(bytes, pieces(flow.to_server(hello()), 200)),
     ]
     for _ in range(data.draw(st.integers(1, 12))):
         packet = bytearray(data.draw(st.sampled_from(packets)))
