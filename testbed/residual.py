@@ -81,21 +81,19 @@ class Probing:
         said_s = row.started_s + (row.connect_s or 0.0)
         if number == 0:
             self._ask(0, leg.source(self._probe), NEIGHBOUR, said_s)
-        if self._over.wait(max(0.0, said_s + self._waits[number] - time.time())) or self._enough(number):
+        if self._over.wait(max(0.0, said_s + self._waits[number] - time.time())):
             return
         passed = self._ask(number, source, RESIDUAL, said_s)
         with self._lock:
             self._passed[number] = passed
+            last = [self._passed.get(one, False) for one in range(number - ENOUGH + 1, number + 1)]
+        if all(last):
+            self._over.set()
 
     def _ask(self, number: int, source: str, phase: str, said_s: float) -> bool:
-        after_s = round(time.time() - said_s, 3)
+        after_s = max(0.0, round(time.time() - said_s, 3))
         row = self._leg.attempt(self._probe, number + 1, source=source, phase=phase, after_trigger_s=after_s)
         return row.outcome is Outcome.OK
-
-    def _enough(self, number: int) -> bool:
-        with self._lock:
-            before = [self._passed.get(one, False) for one in range(number - ENOUGH, number)]
-        return number >= ENOUGH and all(before)
 
 
 def steps(scenario: Scenario) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from testbed.topology import SHIPPED
+from testbed.topology import SHIPPED, Role, shipped
 from testbed.workload import Target
 from testbed.workloads import WORKLOADS
 
@@ -54,6 +54,8 @@ class Scenario:
                 raise ValueError(f"target '{target.name}': {unknown('workload', target.workload, WORKLOADS)}")
         if self.topology not in SHIPPED:
             raise ValueError(unknown("topology", self.topology, SHIPPED))
+        if shipped(self.topology).node(self.subscriber).role is not Role.SUBSCRIBER:
+            raise ValueError(f"'{self.subscriber}' is no subscriber: it has no addresses to send from")
         if self.residual:
             for name in (self.residual.trigger, self.residual.probe):
                 if name not in names:
