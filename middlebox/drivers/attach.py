@@ -132,7 +132,14 @@ class Rules:
         self.wait_before = False
 
     def add(self) -> None:
-        """Add the rules, and take away those that a killed box has left. Raises AttachError."""
+        """Add the rules, and take away those that a killed box has left. Raises AttachError, and then adds none."""
+        try:
+            self._add_all()
+        except AttachError:
+            self.remove()
+            raise
+
+    def _add_all(self) -> None:
         for program in programs():
             for rule in _rules(program):
                 if rule in self._known:

@@ -115,6 +115,18 @@ def test_rules_replace_those_of_a_killed_box_and_go_without_a_trace(nodes: Three
 
 
 @pytest.mark.lab
+def test_rules_that_cannot_all_be_added_are_not_added_at_all(nodes: ThreeNodes, tmp_path: Path) -> None:
+    (tmp_path / "ip6tables").write_text("#!/bin/sh\necho no table here >&2; exit 3\n")
+    (tmp_path / "ip6tables").chmod(0o755)
+    path = f"import os; os.environ['PATH'] = '{tmp_path}:' + os.environ['PATH']\n"
+    _, errors = nodes.run(
+        "box", [sys.executable, "-c", path + _RULES.replace("fail_open=True", "fail_open=False")], status=1
+    )
+    assert "ip6tables -w 10 -t mangle -S' failed: no table here" in errors
+    assert "-A" not in nodes.run("box", ["iptables", "-t", "mangle", "-S"])[0]
+
+
+@pytest.mark.lab
 def test_a_queue_that_packets_meet_before_the_box_is_noticed(nodes: ThreeNodes) -> None:
     nodes.run("box", ["iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "NFQUEUE", "--queue-num", "1000"])
     seen = nodes.python("box", _RULES)

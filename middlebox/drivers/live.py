@@ -1,0 +1,195 @@
+"""One box with everything around it: its queue, files, raw sockets and control clients, in one loop of one thread.
+
+What happens to a packet is said by `box`; how the process starts and ends, by `nfqueue`. It never sleeps: it waits for
+packets, clients and the censor's next due time at once, and packets come first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+from pathlib import Path
+
+from netfilterqueue import Packet
+
+from middlebox.censor import Censor
+from middlebox.drivers.attach import AttachError, Rules
+from middlebox.drivers.box import Box, Clock
+from middlebox.drivers.capture import Writer
+from middlebox.drivers.control import Control, Message
+from middlebox.drivers.log import DecisionLog, Sidecar
+from middlebox.drivers.nfnetlink import BATCH, MAX_WAITING, KernelQueue
+from middlebox.drivers.send import Sender
+from middlebox.drivers.unnumbered import MARK
+from middlebox.policy import Policy
+
+#: how long packets may wait to be on disk; Wireshark on a running lab is at most this much behind
+FLUSH_NS = 200_000_000
+#: batches that are still decided on after the rules are gone: all that can wait in the queue, and an end to it
+DRAIN_BATCHES = MAX_WAITING // BATCH
+#: bytes of a capture without packets
+PCAP_HEADER = 24
+
+
+class Live:
+    """The box with everything around it: the loop, and the answers to control requests."""
+
+    def __init__(self, policy: Policy, options: argparse.Namespace) -> None:
+        out = Path(options.out)
+        capture = out / f"{options.name}.pcap"
+        if capture.exists() and capture.stat().st_size > PCAP_HEADER:
+            raise AttachError(f"'{capture}' holds the packets of an earlier run; give another --out or --name")
+        out.mkdir(parents=True, exist_ok=True)
+        self.policy = policy
+        self.clock = Clock()
+        self.stopping = False
+        self.phase = ""
+        self.scheduling = ""
+        self.fail_open = options.fail == "open"
+        self.queue = KernelQueue(options.queue, self._take, fail_open=self.fail_open)
+        self.sender = Sender(options.queue + 1)
+        self.writer = Writer(capture)
+        self.log = DecisionLog(out / "decisions.jsonl")
+        self.sidecar = Sidecar(
+            out / f"{options.name}.json",
+            box=options.name,
+            seed=options.seed,
+            policy=policy.name,
+            policy_text=policy.source_text,
+        )
+        self.box = Box(
+            Censor(policy, seed=options.seed),
+            options.name,
+            capture=self.writer,
+            send=self.sender.send,
+            clock=self.clock.now,
+            log=self._record,
+        )
+        if options.phase:
+            self.enter(options.phase)
+        self.control = Control(options.control, self.answer)
+        self.rules = Rules(options.queue, fail_open=self.fail_open, mark=MARK)
+
+    def attach(self) -> None:
+        """From now on the packets come. Raises AttachError."""
+        self.rules.add()
+        # a packet that waited elsewhere since the kernel noted its arrival tells nothing of the time spent here
+        self.box.kernel_times = not self.rules.wait_before
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def run(self, wakeup: int) -> None:
+        """Serve packets, timers and control connections until told to stop. `wakeup`: readable after a signal."""
+        flush_ns = 0
+        more = False
+        while not self.stopping:
+            now_ns = self.clock.now()
+            if self.box.dirty and now_ns >= flush_ns:
+                self.box.flush()
+                flush_ns = now_ns + FLUSH_NS
+            due_ns = self.box.censor.next_due()
+            if due_ns is not None and due_ns <= now_ns:
+                self.box.release(now_ns)
+                due_ns = self.box.censor.next_due()
+            timeout = 0.0 if more else self._patience(now_ns, due_ns, flush_ns)
+            readable, writable, _ = select.select(
+                [self.queue, wakeup, *self.control.readers()], self.control.writers(), [], timeout
+            )
+            more = False
+            for ready in readable:
+                if ready is self.queue:
+                    more = self.queue.read() == BATCH
+                    self.box.settle()
+                elif ready == wakeup:
+                    os.read(wakeup, 512)
+                else:
+                    self.control.serve(ready)
+            for ready in writable:
+                self.control.serve(ready)
+
+    def _patience(self, now_ns: int, due_ns: int | None, flush_ns: int) -> float | None:
+        """Seconds until something must be done without being asked; None: nothing will."""
+        times = [] if due_ns is None else [due_ns]
+        if self.box.dirty:
+            times.append(flush_ns)
+        return max(0, min(times) - now_ns) / 1e9 if times else None
+
+    def finish(self) -> None:
+        """Take the rules away, decide on what still waits, let held packets go."""
+        self.rules.remove()
+        for _ in range(DRAIN_BATCHES):
+            if not self.queue.read():
+                break
+        self.box.let_go()
+        self.box.settle()
+
+    def close(self) -> None:
+        """Bring everything to disk and close it. Raises OSError if the disk will not have it."""
+        try:
+            self.box.settle()
+        finally:
+            self.control.close()
+            self.queue.close()
+            self.sender.close()
+            self.log.close()
+            self.writer.close()
+
+    def _take(self, packet: Packet) -> None:
+        self.box.take(packet)
+
+    def _record(self, said: bytes) -> None:
+        self.log.write(said)
+        if self.control.watched:
+            self.control.publish(said)
+
+    # -- control ------------------------------------------------------------------------------------------------------
+
+    def enter(self, phase: str) -> None:
+        now_ns = self.clock.now()
+        self.box.censor.enter_phase(phase, now_ns)
+        self.sidecar.enter(phase, before_packet=self.box.packets, t_ns=now_ns)
+        self.phase = phase
+
+    def answer(self, request: Message) -> Message:
+        """The answer to one request of a control client; raises ValueError with the reason why there is none."""
+        wanted = request.get("do")
+        if wanted == "stats":
+            return self._stats(str(request.get("window", "")), reset=request.get("reset") is True)
+        if wanted == "rules":
+            counters = self.box.censor.counters()
+            hits = {key.removeprefix("rule:"): count for key, count in counters.items() if key.startswith("rule:")}
+            return {"policy": self.policy.name, "sentences": self.policy.sentences(), "hits": hits}
+        if wanted == "phase":
+            name = request.get("name")
+            if not isinstance(name, str):
+                raise ValueError('a phase needs its name, such as {"do": "phase", "name": "during"}')
+            self.enter(name)
+            return {"phase": name, "before_packet": self.box.packets}
+        if wanted == "stop":
+            self.stopping = True
+            return {"stopping": True}
+        if wanted == "ping":
+            return {"alive": True, "box": self.box.name, "pid": os.getpid()}
+        raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, stop and ping")
+
+    def _stats(self, window: str, *, reset: bool) -> Message:
+        box = self.box
+        full, lost = self.queue.lost()
+        figures = box.meter.read(window, self.clock.now(), full + max(lost, box.unseen), reset=reset)
+        return {
+            "alive": True,
+            "box": box.name,
+            "policy": self.policy.name,
+            "phase": self.phase,
+            **figures,
+            "held": box.held,
+            "overruns": self.queue.overruns,
+            "sent": self.sender.sent,
+            "send_failures": self.sender.reasons,
+            "clock": "reading" if box.untimed else "kernel",
+            "fail": "open" if self.fail_open else "closed",
+            "scheduling": self.scheduling,
+            **self.queue.facts(),
+            "counters": box.censor.counters(),
+        }
