@@ -39,7 +39,7 @@ about: a policy for a test of the lab
 rules:
   - name: sni
     match: {tls.sni: blocked.example}
-    action: drop
+    action: {drop: flow}
 """
 
 

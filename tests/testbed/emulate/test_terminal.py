@@ -1,0 +1,66 @@
+"""A command that has the caller's terminal: a person at a keyboard is played through a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from testbed.emulate.terminal import is_terminal
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def play(words: list[str], lines: list[tuple[str, str]]) -> tuple[str, int]:
+    """Start a command line on a terminal; for each pair wait for the first text and then type the second."""
+    pid, keyboard = pty.fork()
+    if pid == 0:
+        os.environ["PYTHONPATH"] = str(ROOT)
+        os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "testbed.cli", *words])
+    shown, seen = "", 0
+    end = time.monotonic() + 40
+    waits = list(lines)
+    while time.monotonic() < end:
+        if waits and waits[0][0] in shown[seen:]:
+            seen = len(shown)
+            time.sleep(0.3)  # as a person would, after the program has begun to read
+            os.write(keyboard, waits.pop(0)[1].encode())
+        if select.select([keyboard], [], [], 0.05)[0]:
+            try:
+                part = os.read(keyboard, 4096)
+            except OSError:
+                break
+            shown += part.decode()
+    os.close(keyboard)
+    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.lab
+def test_a_shell_on_a_host_has_job_control_and_its_keys() -> None:
+    words = ["exec", "--topology", "small", "--", "bash", "--norc", "--noprofile"]
+    shown, status = play(
+        words,
+        [("# ", "tty; sleep 100\n"), ("/dev/pts/", "\x03"), ("# ", "echo back$((1 + 1))\n"), ("back2", "exit 6\n")],
+    )
+    assert "job control" not in shown  # bash complains if it has no terminal of its own
+    assert "back2" in shown
+    assert status == 6
+
+
+@pytest.mark.lab
+def test_the_labs_shell_survives_ctrl_c_and_leaves_with_ctrl_d() -> None:
+    shown, status = play(
+        ["shell", "--topology", "small"],
+        [("penstock> ", "client sleep 100\n"), ("\n", "\x03"), ("penstock> ", "hosts\n"), ("penstock> ", "\x04")],
+    )
+    assert "subscriber  10.0.0.1" in shown
+    assert status == 0
+
+
+def test_pipes_are_no_terminal() -> None:
+    assert not is_terminal() or os.isatty(0)
