@@ -9,6 +9,7 @@ from testbed.findings import targets_of
 from testbed.leg import MORE_ROUNDS
 from testbed.result import CONTROL
 from testbed.run import as_typed
+from testbed.stats import percent
 from testbed.topology import Role, shipped
 from testbed.workloads import WORKLOADS
 
@@ -30,9 +31,9 @@ def method(manifest: dict[str, Any]) -> str:
         f"the seed fixes; a client gave up after {scenario['limit_s']:g} s. Every attempt came from an address of its "
         f"own.{again} A page counts as got through only if it is the page of the asked host, with a valid certificate; "
         "a name, only if the answer is an address that it really has. Failures carry the strings of OONI's data format "
-        "df-007. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. An attempt "
-        f"during which the box lost packets, took more than {limits['cpu_share']:.0%} of a core or added more than "
-        f"{limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, counted as left "
+        "df-007. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. An "
+        f"attempt during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or added more "
+        f"than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, counted as left "
         f"out, and made again up to {MORE_ROUNDS} times."
     )
     return (

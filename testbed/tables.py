@@ -110,7 +110,9 @@ def boxes(folder: Path, manifest: dict[str, Any]) -> str:
             continue
         counts: Counter[tuple[str, str, str]] = Counter()
         injected: Counter[tuple[str, str, str]] = Counter()
-        for line in path.read_text().splitlines():
+        for line in path.read_text().splitlines(keepends=True):
+            if not line.endswith("\n"):
+                break  # what a box leaves that is killed while it writes
             one = json.loads(line)
             key = (str(one["rule"]) or "(no rule)", str(one["action"]) or "-", str(one["verdict"]))
             counts[key] += 1

@@ -116,7 +116,8 @@ def _how(here: Sequence[Cell]) -> list[str]:
         fast = min(times, key=lambda one: one[0].value)
         slow = max(times, key=lambda one: one[0].value)
         ends = f"{_time(fast[0])} ({fast[1].target}) and {_time(slow[0])} ({slow[1].target})"
-        said.append(f"The median time to failure lay between {ends}.")
+        span = f"was {_time(fast[0])} ({fast[1].target})" if len(times) == 1 else f"lay between {ends}"
+        said.append(f"The median time to failure {span}.")
     return said
 
 

@@ -66,6 +66,8 @@ class PretendedHost:
         self._lab = lab
 
     def run(self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None) -> Ended:
+        if argv[0] != "curl":
+            return Ended(status=127, stderr=f"{argv[0]}: not found")
         name = argv[-1].removeprefix("https://").rstrip("/")
         source = argv[argv.index("--interface") + 1].removeprefix("host!")
         self._lab.asked.append((name, source))
