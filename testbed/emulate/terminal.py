@@ -12,7 +12,7 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -45,23 +45,34 @@ def run_here(
     sys.stdout.flush()
     sys.stderr.flush()
     files = [file if _is_open(file) and (file or takes_input) else None for file in (0, 1, 2)]
-    command = host.start(argv, env=env, cwd=cwd, stdin=files[0], stdout=files[1], stderr=files[2])
-    with passing_signals(command):
+    with _passing_signals() as pass_to:
+        command = host.start(argv, env=env, cwd=cwd, stdin=files[0], stdout=files[1], stderr=files[2])
+        pass_to(command)
         command.wait()
     return command
 
 
 @contextmanager
-def passing_signals(command: Command) -> Iterator[None]:
-    """Hand the signals that mean "end" on to the command, which decides what they do."""
+def _passing_signals() -> Iterator[Callable[[Command], None]]:
+    """Hand the signals that mean "end" on to a command, also those that come before it is known."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    early: list[int] = []
+    known: list[Command] = []
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
-        command.signal(number)
+        if known:
+            known[0].signal(number)
+        else:
+            early.append(number)
+
+    def pass_to(command: Command) -> None:
+        known.append(command)
+        for number in early:
+            command.signal(number)
 
     before = {number: signal.signal(number, hand_on) for number in numbers}
     try:
-        yield
+        yield pass_to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -78,10 +89,11 @@ def _with_terminal(host: Host, argv: Sequence[str], env: Mapping[str, str] | Non
     termios.tcsetattr(theirs, termios.TCSANOW, before)
     on_resize = signal.signal(signal.SIGWINCH, resize)
     try:
-        command = host.start(argv, env=env, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs, terminal=True)
-        os.close(theirs)
-        tty.setraw(0)
-        with passing_signals(command):
+        with _passing_signals() as pass_to:
+            command = host.start(argv, env=env, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs, terminal=True)
+            pass_to(command)
+            os.close(theirs)
+            tty.setraw(0)
             _relay(ours, command)
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
