@@ -55,11 +55,11 @@ def main(args: argparse.Namespace) -> int:
         environment = _environment(scratch)
         for name, words in CHECKS.items():
             print(f"== {name}", flush=True)
-            if subprocess.run([sys.executable, "-P", *words], cwd=ROOT, env=environment, check=False).returncode:
+            if subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False).returncode:
                 failed.append(name)
         print("== pytest", flush=True)
         words = ["-m", "pytest", *(["-p", "no:cacheprovider"] if not _writable() else []), *args.arguments]
-        tests = subprocess.run([sys.executable, "-P", *words], cwd=ROOT, env=environment, check=False).returncode
+        tests = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False).returncode
     if failed:
         print(f"penstock test: failed: {', '.join(failed)}{', pytest' if tests else ''}", file=sys.stderr)
     return 1 if failed or tests else 0
@@ -71,7 +71,7 @@ def _writable() -> bool:
 
 def _environment(scratch: str) -> dict[str, str]:
     """The caller's, with the tools' caches in `scratch` if the checkout is somebody else's."""
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    environment = dict(os.environ)
     if not _writable():
         for name in ("RUFF_CACHE_DIR", "MYPY_CACHE_DIR", "HYPOTHESIS_STORAGE_DIRECTORY"):
             environment[name] = str(Path(scratch, name.lower()))
