@@ -155,6 +155,7 @@ class Limits:
 
     flows: int = 200_000  #: TCP connections, and as many flows of other protocols
     residual: int = 200_000  #: entries of residual censorship
+    buffered: int = 64_000_000  #: bytes of all connections that wait to be read; beyond it a connection is given up
     fragments: int = 4_096  #: datagrams in pieces
 
 

@@ -55,6 +55,7 @@ class Censor:
         self._now_ns = 0
         self._unreadable = 0
         self._unbelieved = 0
+        self._gave_up = 0
 
     # -- what drivers call --------------------------------------------------------------------------------------
 
@@ -93,6 +94,8 @@ class Censor:
             "packets": self._number,
             "unreadable": self._unreadable,
             "not_believed": self._unbelieved,
+            "gave_up": self._gave_up,
+            "buffered_bytes": self._connections.buffered,
             "flows": len(self._connections) + len(self._others),
             "flows_created": self._connections.created + self._others.created,
             "flows_evicted": self._connections.evicted + self._others.evicted,
@@ -204,9 +207,19 @@ class Censor:
         if seen.payload_len and not flow.stopped:
             flow.payloads += 1
             changed, said = self._reader.read(flow, seen, packet.direction)
+            self._connections.account(flow)
+            if flow.counted and self._connections.buffered > self._ability.limits.buffered:
+                changed, said = self._give_up(flow)
             packet.changed = packet.changed or changed
             if said:
                 packet.say(said)
+
+    def _give_up(self, flow: Flow) -> tuple[bool, str]:
+        """The box is out of memory for what waits to be read: the connection that asked for more is read no further."""
+        self._gave_up += 1
+        answer = self._reader.stop(flow, "out of memory for what waits to be read: given up")
+        self._connections.account(flow)
+        return answer
 
     def _pipelined(self, packet: Passing, flow: Flow, decision: Decision) -> Decision:
         """Ask the rules about further messages in the same packet, until one of them is struck."""
@@ -218,6 +231,7 @@ class Censor:
                 break
             packet.say(said)
             decision = self._ask(packet)
+        self._connections.account(flow)
         return decision
 
     # -- rules and memory ---------------------------------------------------------------------------------------

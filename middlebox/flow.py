@@ -103,8 +103,10 @@ class Flow:
         "client",
         "client_port",
         "closing",
+        "counted",
         "dropping",
         "facts",
+        "gone",
         "last_ns",
         "packets",
         "passed",
@@ -137,6 +139,8 @@ class Flow:
         self.picked_up = False  #: known from its middle on
         self.closing = False  #: a FIN or RST was seen, believed or not
         self.resynchronising = False  #: the next segment's sequence number will be believed
+        self.counted = 0  #: what the table has counted of `held`
+        self.gone = False  #: the table has forgotten it
         self.stopped = False  #: nothing more is read
         self.settled = False  #: no rule can match any more
         self.passed: Rule | None = None  #: a rule let it go
@@ -152,6 +156,11 @@ class Flow:
     def direction(self, view: PacketView) -> Direction:
         from_client = view.src_port == self.client_port and view.src == self.client
         return Direction.TO_SERVER if from_client else Direction.TO_CLIENT
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory for what has come and has not been read."""
+        return sum(progress.stream.held for progress in self.progress.values())
 
     def handshake_is(self, wanted: Handshake) -> bool:
         """True if as much of the handshake was seen as the box wants."""
@@ -175,11 +184,12 @@ class Flow:
 class FlowTable:
     """All flows of a box."""
 
-    __slots__ = ("_ability", "_flows", "created", "evicted", "expired")
+    __slots__ = ("_ability", "_flows", "buffered", "created", "evicted", "expired")
 
     def __init__(self, ability: Ability) -> None:
         self._ability = ability
         self._flows: dict[FlowKey, Flow] = {}
+        self.buffered = 0  #: bytes that all flows hold unread
         self.created = 0
         self.evicted = 0  #: forgotten because the table was full
         self.expired = 0  #: forgotten because they were silent
@@ -198,11 +208,11 @@ class FlowTable:
                 return None
         silent = now_ns - flow.last_ns
         if silent > _FRESH_NS:
-            del self._flows[key]
+            self._flows[key] = self._flows.pop(key)  # to the young end
             if silent > self._ability.tcp.idle_ns:
+                self._remove(key)
                 self.expired += 1
                 return None
-            self._flows[key] = flow
         flow.last_ns = now_ns
         return flow
 
@@ -219,7 +229,21 @@ class FlowTable:
         return flow
 
     def forget(self, flow: Flow) -> None:
-        self._flows.pop((flow.client, flow.client_port, flow.server, flow.server_port, flow.proto), None)
+        key = (flow.client, flow.client_port, flow.server, flow.server_port, flow.proto)
+        if self._flows.get(key) is flow:
+            self._remove(key)
+
+    def _remove(self, key: FlowKey) -> None:
+        flow = self._flows.pop(key)
+        self.buffered -= flow.counted
+        flow.gone = True
+
+    def account(self, flow: Flow) -> None:
+        """Count anew what a flow holds unread."""
+        if not flow.gone:
+            held = flow.held
+            self.buffered += held - flow.counted
+            flow.counted = held
 
     def all(self) -> list[Flow]:
         return list(self._flows.values())
@@ -229,10 +253,10 @@ class FlowTable:
             oldest = next(iter(self._flows), None)
             if oldest is None or now_ns - self._flows[oldest].last_ns <= self._ability.tcp.idle_ns:
                 break
-            del self._flows[oldest]
+            self._remove(oldest)
             self.expired += 1
         while len(self._flows) >= self._ability.limits.flows:
-            del self._flows[next(iter(self._flows))]
+            self._remove(next(iter(self._flows)))
             self.evicted += 1
 
 

@@ -56,7 +56,7 @@ class Reader:
         """Read one packet's payload; say whether rules must be asked again, and what was learned."""
         limit = self._ability.inspect.packets
         if limit and flow.payloads > limit:
-            return self._stop(flow, f"this box reads {limit} packets of a flow and no more")
+            return self.stop(flow, f"this box reads {limit} packets of a flow and no more")
         if flow.proto == UDP:
             return self._datagram(flow, seen, direction)
         if flow.proto != TCP:
@@ -74,7 +74,8 @@ class Reader:
             return False, "not read: this box has not seen enough of the handshake"
         return self._segment(flow, progress, seen)
 
-    def _stop(self, flow: Flow, why: str) -> tuple[bool, str]:
+    def stop(self, flow: Flow, why: str) -> tuple[bool, str]:
+        """Read no more of this flow."""
         flow.stopped = True
         flow.progress.clear()
         return True, why
@@ -101,13 +102,13 @@ class Reader:
             return False, "waits behind a hole" if stream.waiting else "nothing new in this segment"
         size = self._ability.inspect.bytes
         if size and stream.taken > size:
-            return self._stop(flow, f"this box reads {size} bytes of a direction and no more")
+            return self.stop(flow, f"this box reads {size} bytes of a direction and no more")
         if len(stream.data) < progress.need:
             return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
         changed, said = self._message(flow, progress)
         stranger = self._ability.inspect.stranger
         if stranger and first and not progress.pending and not flow.facts and seen.payload_len >= stranger:
-            return self._stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
+            return self.stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
         return changed, said
 
     def _message(self, flow: Flow, progress: Progress) -> tuple[bool, str]:

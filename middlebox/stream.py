@@ -57,6 +57,11 @@ class Stream:
         self._unwanted = max(0, count - len(self.data))
         del self.data[:count]
 
+    @property
+    def held(self) -> int:
+        """Bytes of memory for what has not been read."""
+        return len(self.data) + len(self._ahead)
+
     def skip(self, seq: int, length: int) -> None:
         """Follow the sequence number past bytes that nobody reads; holes do not matter then."""
         if 0 < distance(seq + length, self.expected) <= self._limits.window:

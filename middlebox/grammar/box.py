@@ -27,20 +27,11 @@ from middlebox.ability import (
     Sequence,
     Tcp,
 )
-from middlebox.grammar.shape import TRUTH, Become, Context, Forms, Key, Leaf, ListOf, Record, Table, become, key, words
+from middlebox.grammar.collection import Key, ListOf, Record, Table, key
+from middlebox.grammar.headers import FLAGS, IPV4, IPV6, NETWORK, PAYLOAD, header_number
+from middlebox.grammar.shape import TRUTH, Become, Context, Forms, Leaf, become, words
 from middlebox.grammar.source import Mapping
-from middlebox.grammar.units import (
-    FLAGS,
-    IPV4,
-    IPV6,
-    NETWORK,
-    PAYLOAD,
-    SIZE,
-    TIME,
-    TIMES,
-    header_number,
-    integer,
-)
+from middlebox.grammar.units import SIZE, TIME, TIMES, integer
 from middlebox.packet import ACK, RST
 from middlebox.verdict import Direction
 
@@ -238,6 +229,7 @@ LIMITS: Record[Limits] = Record(
     (
         key("flows", integer(1), "flows that it remembers; beyond, the oldest goes"),
         key("residual", integer(1), "entries of residual censorship"),
+        key("buffered", SIZE, "bytes of all connections that wait to be read; beyond, a connection is given up"),
         key("fragments", integer(1), "datagrams in pieces"),
     ),
     Limits,

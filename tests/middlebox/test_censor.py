@@ -303,6 +303,22 @@ def test_a_silent_flow_is_forgotten_and_the_table_is_bounded() -> None:
     assert passed(flow.send(hello()))  # the box has forgotten the handshake, and this one does not pick up midway
 
 
+def test_bytes_that_wait_to_be_read_are_bounded_over_all_connections() -> None:
+    play = Play(DROP + "    box: {limits: {buffered: 100 kB}}\n")
+    flows = [play.connect(sport=20_000 + index) for index in range(50)]
+    for flow in flows:
+        for at in range(10):  # pieces of a hello that never ends, and one beyond a hole
+            head = b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03" if at == 0 else b""
+            flow.send(head + b"a" * (1000 - len(head)))
+        play.give(flow.to_server(b"b" * 1000, seq=flow.seq + 5000))
+        assert play.censor.counters()["buffered_bytes"] <= 100_000
+    assert play.censor.counters()["gave_up"] > 20
+    play.wait(100_000)
+    for index in range(200):
+        play.connect(sport=10_000 + index)
+    assert play.censor.counters()["buffered_bytes"] == 0
+
+
 def test_time_that_goes_back_stands_still() -> None:
     censor = Censor(policy(DROP))
     packet = bytes(IP(src="10.0.0.1", dst="203.0.113.5") / UDP(sport=1, dport=2))
