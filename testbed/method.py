@@ -31,10 +31,10 @@ def method(manifest: dict[str, Any]) -> str:
         f"the seed fixes; a client gave up after {scenario['limit_s']:g} s. Every attempt came from an address of its "
         f"own.{again} A page counts as got through only if it is the page of the asked host, with a valid certificate; "
         "a name, only if the answer is an address that it really has. Failures carry the strings of OONI's data format "
-        "df-007. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. An "
-        f"attempt during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or added more "
-        f"than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, counted as left "
-        f"out, and made again up to {MORE_ROUNDS} times."
+        "df-007. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. "
+        f"An attempt during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or "
+        f"added more than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, "
+        f"counted as left out, and made again up to {MORE_ROUNDS} times."
     )
     return (
         f"<section><h2>How it was measured</h2><p>{escape(said)}</p><p>{escape(_way(manifest))}</p>"

@@ -139,6 +139,7 @@ class _Opened:
         self._lab = Lab(policy, topology, list(sites), seed, folder / name)
         self._watch: BoxWatch | None = None
         self._probing: Probing | None = None
+        self._closing = threading.Lock()
         self._lab.start()
         try:
             lab: RunningLab = self._lab
@@ -188,13 +189,14 @@ class _Opened:
         return self._about
 
     def close(self) -> None:
-        """Take everything down; may be called again."""
-        if self._probing:
-            self._probing.stop()
-        if self._watch:
-            self._watch.__exit__(None, None, None)
-            self._watch = None
-        self._lab.stop()
+        """Take everything down; may be called again, and by another thread."""
+        with self._closing:
+            if self._probing:
+                self._probing.stop()
+            if self._watch:
+                self._watch.__exit__(None, None, None)
+                self._watch = None
+            self._lab.stop()
 
 
 def _link(folder: Path, leg: str) -> None:

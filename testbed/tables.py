@@ -93,7 +93,7 @@ def _cell(cell: Cell | None) -> str:
     left = f"{cell.suspect + cell.lost} left out" if cell.suspect + cell.lost else ""
     lines = [f"{percent(share.low)} to {percent(share.high)}", why, mark, left]
     small = "".join(f"<small>{_breakable(line)}</small>" for line in lines if line)
-    return f'<td class="{kind}{" off" if mark else ""}"><b>{share.hits} of {share.n}</b> blocked{small}</td>'
+    return f'<td class="{kind}{" off" if mark else ""}"><b>{share.hits}/{share.n}</b> blocked{small}</td>'
 
 
 def _breakable(text: str) -> str:

@@ -100,7 +100,7 @@ def _under(here: Sequence[Cell], manifest: dict[str, Any]) -> list[str]:
     beyond = [cell for cell in here if cell.listed and cell.intended == "ok" and cell.blocked.hits < cell.blocked.n]
     for cell in beyond:
         through = cell.blocked.n - cell.blocked.hits
-        said.append(f"The rules do not reach {_name(cell)}: {through} of {cell.blocked.n} got through.")
+        said.append(f"The rules do not mean {_name(cell)}: {through} of {cell.blocked.n} got through.")
     return said
 
 

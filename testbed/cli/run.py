@@ -66,6 +66,9 @@ def main(args: argparse.Namespace) -> int:
             )
     except (LabError, MissingToolError) as error:
         raise NoResultError(f"{error} (what was measured until then: {folder})") from None
+    except KeyboardInterrupt:
+        print(f"what was measured until now: {folder} ('penstock report {folder}' shows it)", file=sys.stderr)
+        raise
     page = report.write(folder)
     print(summary(folder))
     for check in ran.checks:

@@ -61,7 +61,7 @@ def test_an_expected_gap_is_explained_and_a_gap_of_the_rules_is_told(tmp_path: P
     (tmp_path / "two").mkdir()
     manifest = run_of(tmp_path / "two", rows(2, policy="sni-drop", target="blocked"))
     said = sentences("sni-drop", cells(table(tmp_path / "two"), manifest), manifest)
-    assert "The rules do not reach 'blocked': 2 of 2 got through." in said
+    assert "The rules do not mean 'blocked': 2 of 2 got through." in said
 
 
 def test_a_policy_that_also_means_innocents_is_called_collateral_damage(tmp_path: Path) -> None:

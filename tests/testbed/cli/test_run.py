@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +119,26 @@ def test_a_real_run_blocks_every_trigger_and_no_innocent(tmp_path: Path, capsys:
     assert len(resets) >= len(blocked[blocked["phase"] == "main"])
     last = max(one["packet"] for one in resets)
     assert last < sum(1 for _ in read_packets(out / "box.pcap"))
+
+
+@pytest.mark.lab
+def test_a_killed_run_leaves_its_rows_and_a_report_can_be_made_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "testbed.cli", "run", "sni-filtering", "--policy", "sni-drop", "--out", str(out)]
+    with open(tmp_path / "said", "wb") as said:
+        process = subprocess.Popen(words, stdout=said, stderr=said)
+    try:
+        until_s = time.monotonic() + 60
+        while not (out / "rows.jsonl").exists() or len((out / "rows.jsonl").read_text().splitlines()) < 5:
+            assert process.poll() is None, (tmp_path / "said").read_text()
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    assert len(read_rows(out)) >= 5
+    assert json.loads((out / "manifest.json").read_text())["finished"] is False
+    assert main(["report", str(out)]) == 0
+    assert "This run was ended before it was over" in (out / "report.html").read_text()
