@@ -6,9 +6,11 @@ What a list file or a long list holds is told by its first entries and their num
 from __future__ import annotations
 
 from middlebox.action import Action, AnswerDns, AnswerHttp, AnswerIcmp, Drop, Hold, Inject, Log, Pass, Rewrite, Scope
+from middlebox.grammar.clock import offset_text
 from middlebox.grammar.document import DAYS
+from middlebox.grammar.headers import flags_text
 from middlebox.grammar.problem import listed
-from middlebox.grammar.units import flags_text, offset_text, share_text, time_text, times_text
+from middlebox.grammar.units import share_text, time_text, times_text
 from middlebox.packet import address_text
 from middlebox.policy import Key, Memory, Policy, Rearm, Rule, Schedule, Start
 from middlebox.saying.box import box_sentences

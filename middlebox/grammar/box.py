@@ -230,6 +230,7 @@ LIMITS: Record[Limits] = Record(
         key("flows", integer(1), "flows that it remembers; beyond, the oldest goes"),
         key("residual", integer(1), "entries of residual censorship"),
         key("buffered", SIZE, "bytes of all connections that wait to be read; beyond, a connection is given up"),
+        key("buffered", SIZE, "bytes of all connections that wait to be read; beyond, a connection is given up"),
         key("fragments", integer(1), "datagrams in pieces"),
     ),
     Limits,

@@ -6,27 +6,14 @@ from dataclasses import dataclass
 
 from middlebox.action import Action, AnswerIcmp, Drop, Hold, Log, Pass, Rewrite
 from middlebox.grammar.box import BOX
+from middlebox.grammar.clock import OFFSET, WINDOW_SCHEMA, day_window
+from middlebox.grammar.collection import ListOf, Record, Table, key
 from middlebox.grammar.doing import ACTIONS, action_schema
 from middlebox.grammar.entries import LIST, Entries
 from middlebox.grammar.matching import MATCH, match_schema
-from middlebox.grammar.shape import (
-    NAME,
-    TEXT,
-    Context,
-    Leaf,
-    ListOf,
-    Mismatch,
-    Record,
-    Refused,
-    Schema,
-    Shape,
-    Table,
-    become,
-    key,
-    words,
-)
+from middlebox.grammar.shape import NAME, TEXT, Context, Leaf, Mismatch, Refused, Schema, Shape, become, words
 from middlebox.grammar.source import Mapping, Node, Scalar
-from middlebox.grammar.units import OFFSET, SHARE, TIME, WINDOW_SCHEMA, day_window
+from middlebox.grammar.units import SHARE, TIME
 from middlebox.match import All
 from middlebox.policy import Key, Memory, PolicyError, Rearm, Rule, Schedule, Start, Window
 from middlebox.verdict import Direction

@@ -6,15 +6,11 @@ What a box is unable to do is refused here, at the action's own place.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
-from middlebox import forge
-from middlebox.ability import DnsInjector, Draw, Injector, fixed
+from middlebox.ability import Injector, fixed
 from middlebox.action import (
     Action,
-    AnswerDns,
-    AnswerHttp,
     AnswerIcmp,
     Drop,
     Hold,
@@ -26,28 +22,15 @@ from middlebox.action import (
     unable,
 )
 from middlebox.forge import Unreachable
-from middlebox.grammar.box import DNS_INJECTOR_KEYS, INJECTOR, INJECTOR_KEYS, PACKET_KEYS, TTL, WINDOW
+from middlebox.grammar.box import TTL
+from middlebox.grammar.collection import ListOf, Record, key
+from middlebox.grammar.headers import ADDRESS, FLAGS
+from middlebox.grammar.injecting import DnsAnswering, HttpAnswering, Injecting
 from middlebox.grammar.problem import listed, near
-from middlebox.grammar.shape import (
-    TEXT,
-    Context,
-    Forms,
-    Key,
-    Leaf,
-    ListOf,
-    Mismatch,
-    Record,
-    Refused,
-    Schema,
-    Shape,
-    Table,
-    become,
-    key,
-    words,
-)
-from middlebox.grammar.source import Mapping, Node, Scalar, Sequence
-from middlebox.grammar.units import ADDRESS, FLAGS, PACKETS, TIMES, integer
-from middlebox.packet import ACK, FIN, PSH, RST
+from middlebox.grammar.shape import Context, Forms, Leaf, Schema, Shape, become, words
+from middlebox.grammar.source import Node, Scalar, Sequence
+from middlebox.grammar.units import PACKETS, TIMES
+from middlebox.packet import ACK, FIN, RST
 
 SCOPES: Leaf[Scope] = words({scope.value: scope for scope in Scope})
 
@@ -59,176 +42,6 @@ _DROP: Record[Drop] = Record(
     ),
     Drop,
 )
-
-
-def _injector_names(what: str) -> ListOf[str]:
-    return ListOf(TEXT, f"names of {what}", alone=True)
-
-
-def _chosen(names: tuple[str, ...], known: dict[str, object], what: str, node: Mapping, context: Context) -> None:
-    """Refuse names that the box does not have."""
-    value = node.get("injectors")
-    items = value.items if isinstance(value, Sequence) else (value,)
-    good = True
-    for name, item in zip(names, items, strict=True):
-        assert isinstance(item, Scalar)
-        if name not in known and context.box_known:
-            expected = f"one of the box's {what}: {listed(known)}" if known else f"an injector under 'box: {what}: ...'"
-            context.refuse(
-                item.place, f"the injector '{name}', which the box does not have", expected, near(name, known)
-            )
-            good = False
-        context.injectors_used.add(name)
-    if not good:
-        raise Refused
-
-
-class _Injecting(Shape[Action]):
-    """`reset:` and `fin:`: the injector's own words in place, or the names of the box's injectors."""
-
-    def __init__(self, word: str, flags: int) -> None:
-        self.word = word
-        self.default = Injector(name=word, flags=flags)
-        self.record: Record[Injector] = Record(
-            word,
-            (
-                *INJECTOR_KEYS,
-                key("injectors", _injector_names("the box's injectors"), "injectors that the box declares"),
-            ),
-            lambda **values: replace(self.default, **values),
-            defaults={**INJECTOR.defaults, "flags": flags},
-        )
-        self.expected = f"an injector's words, or {{injectors: [...]}}, for '{word}'"
-
-    def read(self, node: Node, context: Context) -> Action:
-        values = self.record.values(node, context)
-        assert isinstance(node, Mapping)
-        names = values.pop("injectors", None)
-        if names is None:
-            return Inject(injectors=(self.record.build(**values),), word=self.word)
-        assert isinstance(names, tuple)
-        if values:
-            raise context.refuse(
-                node.place, f"'injectors' beside other words of '{self.word}'", "one of the two",
-                "write those words under 'box: injectors: NAME: ...'",
-            )  # fmt: skip
-        known = dict(context.ability.injectors)
-        _chosen(names, dict(known), "injectors", node, context)
-        return Inject(injectors=tuple(known[name] for name in names if name in known), word=self.word)
-
-    def schema(self) -> Schema:
-        return self.record.schema()
-
-
-class _Dns(Shape[Action]):
-    """`dns:`: a DNS injector's own words in place, or the names of the box's."""
-
-    expected = "forged addresses such as {a: [192.0.2.1]}, {nxdomain: true}, or {injectors: [...]}"
-    record: Record[dict[str, object]] = Record(
-        "dns",
-        (
-            *DNS_INJECTOR_KEYS,
-            key("injectors", _injector_names("the box's DNS injectors"), "DNS injectors that the box declares"),
-        ),
-        dict,
-        defaults={"answer_ttl": 60, "authoritative": False, "copies": 1, "df": False},
-    )
-
-    def read(self, node: Node, context: Context) -> Action:
-        from middlebox.grammar.box import DNS_INJECTOR
-
-        assert_mapping = isinstance(node, Mapping) and node.get("injectors") is not None
-        if not assert_mapping:
-            return AnswerDns(injectors=(replace(DNS_INJECTOR.read(node, context), name="dns"),))
-        values = self.record.values(node, context)
-        assert isinstance(node, Mapping)
-        names = values.pop("injectors")
-        assert isinstance(names, tuple)
-        if values:
-            raise context.refuse(node.place, "'injectors' beside other words of 'dns'", "one of the two")
-        known: dict[str, DnsInjector] = dict(context.ability.dns_injectors)
-        _chosen(names, dict(known), "dns_injectors", node, context)
-        return AnswerDns(injectors=tuple(known[name] for name in names if name in known))
-
-    def schema(self) -> Schema:
-        return self.record.schema()
-
-
-def _header_value(node: Scalar) -> str:
-    if any(character in node.text for character in "\r\n"):
-        raise Mismatch("a header's value is one line")
-    return node.text
-
-
-_HTTP_KEYS: tuple[Key, ...] = (
-    key("status", integer(100, 599, "an HTTP status"), "status of the forged response"),
-    key("body", TEXT, "its body, text/html"),
-    key("headers", Table("headers", TEXT), "further headers"),
-    key("redirect", TEXT, "a 302 to this URL, instead of a page"),
-    key("flags", FLAGS, "TCP flags of the last segment"),
-    key("window", WINDOW, "TCP window"),
-    *PACKET_KEYS,
-)
-
-
-class _Headers(Shape[dict[str, str]]):
-    """Header names and values."""
-
-    expected = "headers such as {Server: nginx}"
-
-    def read(self, node: Node, context: Context) -> dict[str, str]:
-        import re
-
-        if not isinstance(node, Mapping):
-            raise context.refuse(node.place, str(node), self.expected)
-        values: dict[str, str] = {}
-        for name, value in node.pairs:
-            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.text):  # a token, RFC 9110, 5.6.2
-                raise context.refuse(name.place, str(name), "the name of a header")
-            values[name.text] = _HEADER_VALUE.read(value, context)
-        return values
-
-    def schema(self) -> Schema:
-        return {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
-
-
-_HEADER_VALUE: Leaf[str] = Leaf("a header's value", _header_value, {"type": "string"})
-
-
-class _Http(Shape[Action]):
-    """`http:`: a block page or a redirect."""
-
-    expected = "a page such as {status: 403, body: '...'}, or {redirect: 'http://...'}"
-    default = Injector(name="http", flags=FIN | PSH | ACK, window=Draw(65_535, 65_535))
-    record: Record[dict[str, object]] = Record(
-        "http",
-        tuple(key("headers", _Headers(), one.about) if one.name == "headers" else one for one in _HTTP_KEYS),
-        dict,
-        defaults={"status": 403, "flags": FIN | PSH | ACK, "ttl": default.ttl, "ip_id": default.ip_id, "df": False},
-    )
-
-    def read(self, node: Node, context: Context) -> Action:
-        values = self.record.values(node, context)
-        status = values.pop("status", None)
-        body = str(values.pop("body", ""))
-        headers = values.pop("headers", {})
-        redirect = values.pop("redirect", None)
-        assert isinstance(headers, dict)
-        lines = [(str(name), str(value)) for name, value in headers.items()]
-        if redirect is not None:
-            lines.insert(0, ("Location", str(redirect)))
-            if isinstance(status, int) and not 300 <= status <= 399:
-                raise context.refuse(node.place, f"a redirect with status {status}", "a status from 300 to 399")
-        if status is None:
-            status = 302 if redirect is not None else 403
-        assert isinstance(status, int)
-        if body and not any(name.lower() == "content-type" for name, _ in lines):
-            lines.append(("Content-Type", "text/html; charset=utf-8"))
-        response = forge.http_response(status=status, headers=lines, body=body.encode())
-        return AnswerHttp(response=response, injector=replace(self.default, **values))  # type: ignore[arg-type]
-
-    def schema(self) -> Schema:
-        return self.record.schema()
 
 
 def _rewrite(flags: int = RST | ACK) -> Action:
@@ -258,8 +71,8 @@ _SHAPES: dict[str, tuple[Shape[Action], str]] = {
         Forms(scalar=become(SCOPES, lambda scope: Drop(scope=scope)), mapping=_DROP),
         "discard: packet (the default), flow, to-server, to-client, or {what: ..., after: 5-8 packets}",
     ),
-    "reset": (_Injecting("reset", RST | ACK), "forge TCP segments that reset the connection"),
-    "fin": (_Injecting("fin", FIN | ACK), "forge TCP segments that close the connection"),
+    "reset": (Injecting("reset", RST | ACK), "forge TCP segments that reset the connection"),
+    "fin": (Injecting("fin", FIN | ACK), "forge TCP segments that close the connection"),
     "rewrite": (
         Forms(
             scalar=become(FLAGS, lambda flags: Rewrite(flags=flags)),
@@ -267,8 +80,8 @@ _SHAPES: dict[str, tuple[Shape[Action], str]] = {
         ),
         "turn the server's later packets into RST+ACK (or other flags), payload stripped",
     ),
-    "dns": (_Dns(), "answer a DNS query in the resolver's name"),
-    "http": (_Http(), "answer an HTTP request in the server's name, and close: a block page or a redirect"),
+    "dns": (DnsAnswering(), "answer a DNS query in the resolver's name"),
+    "http": (HttpAnswering(), "answer an HTTP request in the server's name, and close: a block page or a redirect"),
     "icmp": (_ICMP, "tell the sender that the destination cannot be reached"),
     "hold": (become(TIMES, lambda draw: Hold(delay_ns=draw)), "forward the packet later: 200 ms, or 100-300 ms"),
 }

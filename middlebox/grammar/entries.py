@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from middlebox.ability import Network
-from middlebox.grammar.problem import Place, listed
-from middlebox.grammar.shape import TEXT, Context, ListOf, Mismatch, Refused, Schema, Shape
+from middlebox.grammar.collection import ListOf
+from middlebox.grammar.headers import network
+from middlebox.grammar.problem import Place, near
+from middlebox.grammar.shape import TEXT, Context, Mismatch, Refused, Schema, Shape
 from middlebox.grammar.source import Node, Scalar, Sequence
-from middlebox.grammar.units import network
 
 T = TypeVar("T")
 
@@ -106,12 +107,8 @@ def _list_file(node: Scalar, entries: Entries, context: Context) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        near = (
-            sorted(one.name for one in path.parent.glob(f"*{path.suffix or '.txt'}"))[:5]
-            if path.parent.is_dir()
-            else []
-        )
-        hint = f"in that folder there is {listed(near, 'and')}" if near else "the path starts at the policy's folder"
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = near(path.name, sorted(beside)) or "the path starts at the policy's folder"
         raise context.refuse(node.place, f"the list file '{path}', which does not exist", "a file", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror

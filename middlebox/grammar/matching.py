@@ -5,302 +5,21 @@ Which fields there are is said by `fields`; the type of a field decides which op
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-
 from middlebox import fields
-from middlebox.ability import Network
 from middlebox.dissect.base import Kind
-from middlebox.dissect.dns import TYPES
-from middlebox.grammar.entries import Entries, host_name
+from middlebox.grammar.operators import ABOUT, OPERATORS, READ
 from middlebox.grammar.problem import listed, near
-from middlebox.grammar.shape import TEXT, TRUTH, Context, Mismatch, Refused, Schema, Shape
-from middlebox.grammar.source import Form, Mapping, Node, Scalar, Sequence
-from middlebox.grammar.units import address, network, whole
+from middlebox.grammar.shape import TRUTH, Context, Refused, Schema, Shape
+from middlebox.grammar.source import Mapping, Node, Scalar, Sequence
 from middlebox.match import (
     All,
     AnyOf,
-    Contains,
-    InRanges,
-    Is,
     Match,
     Not,
-    Operator,
-    Present,
-    Regex,
     Test,
-    Under,
-    Within,
 )
 
-#: the operators that each type of field takes
-OPERATORS: dict[Kind, tuple[str, ...]] = {
-    Kind.NAME: ("is", "under", "contains", "regex", "present"),
-    Kind.TEXT: ("is", "contains", "regex", "present"),
-    Kind.TEXTS: ("is", "contains", "regex", "present"),
-    Kind.NUMBER: ("is", "in", "present"),
-    Kind.NUMBERS: ("is", "in", "present"),
-    Kind.FLAG: ("is", "present"),
-    Kind.ADDRESS: ("is", "in", "present"),
-}
-
-ABOUT: dict[str, str] = {
-    "is": "the value is this, or one of these",
-    "under": "the name is this, or a subdomain of it",
-    "contains": "this stands somewhere in the text",
-    "regex": "this pattern (Python's re) is found in the text",
-    "in": "the address lies in one of these networks; the number in one of these ranges ('1-1023')",
-    "present": "true: the field is there, whatever its value; false: it is not",
-}
-
 _JOINTS = ("all", "any", "not")
-
-
-class _Names:
-    """The words of one operator's value, each a list's name or a literal."""
-
-    def __init__(self, node: Node, context: Context, field: str) -> None:
-        self.items = node.items if isinstance(node, Sequence) else (node,)
-        self.context = context
-        self.field = field
-        self.lists: list[Entries] = []
-        self.literals: list[Scalar] = []
-        if not self.items:
-            raise context.refuse(node.place, str(node), f"at least one value for '{field}'")
-        good = True
-        for item in self.items:
-            if not isinstance(item, Scalar) or (item.form is Form.NOTHING and not item.quoted):
-                context.refuse(item.place, str(item), f"a value for '{field}', or the name of a list")
-                good = False
-            elif item.text in context.broken_lists:
-                good = False  # it has been said what is wrong with that list
-            elif item.text in context.lists:
-                found = context.lists[item.text]
-                found.used = True
-                self.lists.append(found)
-            else:
-                self.literals.append(item)
-        if not good:
-            raise Refused
-
-    def unknown(self, item: Scalar, expected: str, hint: str = "") -> Refused:
-        like = near(item.text, self.context.lists)
-        return self.context.refuse(item.place, f"{item} for '{self.field}'", expected, hint or like)
-
-    def each(self, make: Callable[[Scalar], object]) -> list[object]:
-        made: list[object] = []
-        good = True
-        for item in self.literals:
-            try:
-                made.append(make(item))
-            except Refused:
-                good = False
-        if not good:
-            raise Refused
-        return made
-
-    def texts(self) -> list[str]:
-        every = [text for entries in self.lists for text in entries.texts]
-        return every + [item.text for item in self.literals]
-
-    def names(self) -> frozenset[str]:
-        """Host names."""
-
-        def name(item: Scalar) -> str:
-            if address(item.text) is not None:
-                raise self.unknown(item, "a host name", "an address is matched with server.ip, dst.ip or any.ip")
-            if "." not in item.text:
-                like = near(item.text, self.context.lists)
-                if not like:
-                    there = f"the lists are {listed(self.context.lists, 'and')}" if self.context.lists else ""
-                    like = f"{there or 'this policy has no lists'} (a top-level domain has its dot: '{item.text}.')"
-                raise self.context.refuse(
-                    item.place,
-                    f"{item} for '{self.field}': there is no list of that name",
-                    "a name with a dot, or the name of a list",
-                    like,
-                )
-            try:
-                return host_name(item.text)
-            except Mismatch as error:
-                raise self.unknown(item, "a host name", str(error)) from None
-
-        literals = self.each(name)
-        every = [one for entries in self.lists for one in entries.names(self.context)]
-        return frozenset(every).union(str(one) for one in literals)
-
-    def networks(self) -> tuple[Network, ...]:
-        def one(item: Scalar) -> Network:
-            try:
-                return network(item.text)
-            except Mismatch as error:
-                raise self.unknown(item, "a network such as 203.0.113.0/24, or a list's name", str(error)) from None
-
-        literals = [made for made in self.each(one) if made is not None]
-        every: list[Network] = [made for entries in self.lists for made in entries.networks(self.context)]
-        return (*every, *literals)  # type: ignore[arg-type]
-
-
-def _is(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    if kind is Kind.FLAG:
-        return Is(frozenset({TRUTH.read(node, context)}))
-    values = _Names(node, context, field)
-    if kind is Kind.NAME:
-        return Is(frozenset(values.names()))
-    if kind is Kind.ADDRESS:
-
-        def one(item: Scalar) -> bytes:
-            packed = address(item.text)
-            if packed is None:
-                hint = f"for networks write: {field}: {{in: {item.text}}}" if "/" in item.text else ""
-                raise values.unknown(item, "an IP address, or the name of a list", hint)
-            return packed
-
-        literals = values.each(one)
-        packed = [n.network_address.packed for entries in values.lists for n in entries.networks(context)]
-        for entries in values.lists:
-            wide = next((n for n in entries.networks(context) if n.num_addresses > 1), None)
-            if wide is not None:
-                raise context.refuse(
-                    node.place, f"the list '{entries.name}', which has networks ({wide}), for '{field}'",
-                    "addresses", f"write: {field}: {{in: {entries.name}}}"
-                )  # fmt: skip
-        return Is(frozenset([*literals, *packed]))
-    if kind in (Kind.NUMBER, Kind.NUMBERS):
-        return Is(frozenset(_numbers(values, field)))
-    return Is(frozenset(_words(values, field)))
-
-
-def _numbers(values: _Names, field: str) -> Iterable[object]:
-    def one(item: Scalar) -> int:
-        number = whole(item.text)
-        if number is None:
-            hint = f"for a range write: {field}: {{in: {item.text}}}" if _range(item.text) else ""
-            raise values.unknown(item, _bounds_text(field), hint)
-        return _bounded(values, item, field, number)
-
-    listed_numbers = [
-        _bounded_entry(entries, index, field, values) for entries in values.lists for index in range(len(entries.texts))
-    ]
-    return [*values.each(one), *listed_numbers]
-
-
-def _bounded_entry(entries: Entries, index: int, field: str, values: _Names) -> int:
-    item = Scalar(entries.place_of(index), entries.texts[index])
-    number = whole(item.text)
-    if number is None:
-        raise values.unknown(item, _bounds_text(field))
-    return _bounded(values, item, field, number)
-
-
-def _limit(field: str) -> int:
-    if field.endswith(".port") or field in ("ip.length", "tls.extension", "tls.cipher", "dns.questions"):
-        return 65_535
-    return {"ip.ttl": 255, "ip.version": 6}.get(field, 2**32)
-
-
-def _bounds_text(field: str) -> str:
-    return "4 or 6" if field == "ip.version" else f"a whole number from 0 to {_limit(field)}"
-
-
-def _bounded(values: _Names, item: Scalar, field: str, number: int) -> int:
-    if number > _limit(field) or (field == "ip.version" and number not in (4, 6)):
-        raise values.unknown(item, _bounds_text(field))
-    return number
-
-
-def _range(text: str) -> tuple[int, int] | None:
-    first, dash, second = (part.strip() for part in text.partition("-"))
-    low, high = whole(first), whole(second if dash else first)
-    return None if low is None or high is None else (low, high)
-
-
-#: fields of dissectors whose values are of a known form: the pattern, and what to write
-_FORMED: dict[str, tuple[str, str]] = {
-    "dns.type": (f"{'|'.join(TYPES.values())}|TYPE[0-9]{{1,5}}", "a type such as A, AAAA, HTTPS or TYPE65280"),
-    "tls.version": (r"1\.[0-3]|ssl3|0x[0-9a-f]{4}", "1.3, 1.2, 1.1, 1.0 or ssl3"),
-    "http.version": (r"1\.[01]", "1.1 or 1.0"),
-    "http.method": (r"[!#-'*+.^-z|~0-9A-Z-]+", "a method such as GET"),
-    "tls.ja3": ("[0-9a-f]{32}", "a JA3 fingerprint: 32 hexadecimal digits, small letters"),
-    "tls.ja4": ("[tq][0-9s][0-9][di][0-9]{4}[0-9A-Za-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}", "a JA4 fingerprint"),
-}
-
-
-def _words(values: _Names, field: str) -> Iterable[str]:
-    """Texts, checked against the field's closed set or known form if it has one."""
-    known = fields.PACKET_FIELDS[field].words if field in fields.PACKET_FIELDS else ()
-    formed = _FORMED.get(field)
-    if formed is not None:
-
-        def like(item: Scalar) -> str:
-            if not re.fullmatch(formed[0], item.text):
-                better = next((t for t in (item.text.upper(), item.text.lower()) if re.fullmatch(formed[0], t)), "")
-                raise values.unknown(item, formed[1], f"write: {better}" if better else "")
-            return item.text
-
-        values.each(like)
-    if known:
-
-        def one(item: Scalar) -> str:
-            if item.text not in known:
-                raise values.unknown(item, listed(known), near(item.text, known))
-            return item.text
-
-        values.each(one)
-    return values.texts()
-
-
-def _in(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    values = _Names(node, context, field)
-    if kind is Kind.ADDRESS:
-        return Within(values.networks())
-
-    def one(item: Scalar) -> tuple[int, int]:
-        found = _range(item.text)
-        if found is None:
-            raise values.unknown(item, "a range such as '1-1023', or a number")
-        if found[0] > found[1]:
-            raise values.unknown(item, "a range", f"it is empty; write: {found[1]}-{found[0]}")
-        _bounded(values, item, field, found[1])
-        return found
-
-    for entries in values.lists:
-        values.literals.extend(Scalar(entries.place_of(i), text) for i, text in enumerate(entries.texts))
-    ranges: list[tuple[int, int]] = values.each(one)  # type: ignore[assignment]
-    return InRanges(tuple(ranges))
-
-
-def _contains(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    texts = _Names(node, context, field).texts()
-    if "" in texts:
-        raise context.refuse(node.place, "an empty text", f"a text for '{field}'", "present: true matches any value")
-    return Contains(tuple(text.lower() if kind is Kind.NAME else text for text in texts))
-
-
-def _regex(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    text = TEXT.read(node, context)
-    try:
-        return Regex(re.compile(text))
-    except re.error as error:
-        raise context.refuse(node.place, str(node), "a regular expression", str(error)) from None
-
-
-def _under(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    return Under(_Names(node, context, field).names())
-
-
-def _present(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    return Present(TRUTH.read(node, context))
-
-
-_READ: dict[str, Callable[[str, Kind, Node, Context], Operator]] = {
-    "is": _is,
-    "under": _under,
-    "contains": _contains,
-    "regex": _regex,
-    "in": _in,
-    "present": _present,
-}
 
 
 class MatchShape(Shape[Match]):
@@ -350,7 +69,7 @@ class MatchShape(Shape[Match]):
     def _field(self, field: str, value: Node, context: Context) -> Match:
         kind = fields.kind_of(field)
         if not isinstance(value, Mapping):
-            return Test(field, _is(field, kind, value, context))
+            return Test(field, READ["is"](field, kind, value, context))
         allowed = OPERATORS[kind]
         if not value.pairs:
             raise context.refuse(value.place, str(value), f"an operator for '{field}': {listed(allowed)}")
@@ -366,7 +85,7 @@ class MatchShape(Shape[Match]):
                 good = False
                 continue
             try:
-                parts.append(Test(field, _READ[word.text](field, kind, operand, context)))
+                parts.append(Test(field, READ[word.text](field, kind, operand, context)))
             except Refused:
                 good = False
         if not good:

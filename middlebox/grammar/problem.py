@@ -11,6 +11,8 @@ from difflib import get_close_matches
 
 #: problems that one message shows; whoever has more must begin somewhere
 MAX_SHOWN = 20
+#: characters of a line that are shown
+MAX_EXCERPT = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,17 @@ class Problem:
         )
         text = f"{self.place}: {said}"
         if self.excerpt:
-            margin = f"{self.line:>6} | "
-            text += f"\n{margin}{self.excerpt}\n{'|':>8} {' ' * (self.column - 1)}^"
+            shown, at = self._window()
+            text += f"\n{self.line:>6} | {shown}\n{'|':>8} {' ' * at}^"
         return text
+
+    def _window(self) -> tuple[str, int]:
+        """The part of the line around the place, tabs as one space, and where in it the place is."""
+        line = self.excerpt.replace("\t", " ")
+        begin = max(0, self.column - 1 - MAX_EXCERPT // 2) if len(line) > MAX_EXCERPT else 0
+        shown = line[begin : begin + MAX_EXCERPT]
+        head, tail = "..." if begin else "", "..." if begin + MAX_EXCERPT < len(line) else ""
+        return f"{head}{shown}{tail}", self.column - 1 - begin + len(head)
 
 
 class LoadError(ValueError):

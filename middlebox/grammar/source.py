@@ -16,7 +16,7 @@ from middlebox.grammar.problem import LoadError, Place, Problem
 
 #: nodes in one document, aliases counted at each use: far above any policy (long lists stand in list files), and it
 #: ends documents whose aliases multiply
-MAX_NODES = 1_000_000
+MAX_NODES = 250_000
 MAX_DEPTH = 60
 
 
@@ -48,7 +48,8 @@ class Scalar:
     def __str__(self) -> str:
         if self.form is Form.NOTHING and not self.quoted:
             return "nothing"
-        return f"'{self.text if len(self.text) <= 60 else self.text[:57] + '...'}'"
+        text = " ".join(self.text.splitlines())
+        return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class _Building:
             raise LoadError(self.problems)
         if isinstance(node, ScalarNode):
             tag = str(node.tag or "")
+            if any("\ud800" <= letter <= "\udfff" for letter in node.value):
+                self.refuse(place, "half a character (a surrogate)", "text", "write the character itself")
             form = _FORMS.get(tag.removeprefix(_CORE), Form.TEXT)
             if tag and tag.removeprefix(_CORE) not in _KNOWN:
                 self.refuse(place, f"the tag '{tag.removeprefix(_CORE)}'", "a plain value", "leave the tag out")

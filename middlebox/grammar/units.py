@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 
-from middlebox.ability import Draw, Network, fixed
+from middlebox.ability import Draw
 from middlebox.grammar.shape import Leaf, Mismatch, Schema
 from middlebox.grammar.source import Form, Scalar
-from middlebox.looking import flag_bits, flag_names
 
 _TIMES = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 _SIZES = {"B": 1, "kB": 1000, "MB": 10**6}
@@ -163,58 +161,15 @@ def integer(low: int, high: int | None = None, what: str = "a whole number") -> 
     return Leaf(bounds, parse, schema, int)
 
 
-def _range(text: str) -> tuple[int, int] | None:
+def number_range(text: str) -> tuple[int, int] | None:
     first, dash, second = text.partition("-")
     low = whole(first.strip())
     high = whole(second.strip()) if dash else low
     return None if low is None or high is None else (low, high)
 
 
-#: a whole number, decimal or hexadecimal
-_WHOLE = r"(\d+|0x[0-9A-Fa-f]+)"
-
-
-def header_number(low: int, high: int, what: str, *, random: bool = False) -> Leaf[Draw]:
-    """A header's number: fixed, from a range, at random, or the trigger's own."""
-
-    def parse(node: Scalar) -> Draw:
-        if node.text == "mirror":
-            return Draw(low, high, mirror=True)
-        if node.text == "random" and random:
-            return Draw(low, high)
-        found = _range(node.text)
-        if found is None:
-            raise Mismatch("")
-        if found[0] > found[1]:
-            raise Mismatch(f"the range is empty; write: {found[1]}-{found[0]}")
-        if found[0] < low or found[1] > high:
-            raise Mismatch(f"it must lie within {low}-{high}")
-        return Draw(*found)
-
-    def text(draw: Draw) -> object:
-        if draw.mirror:
-            return "mirror"
-        if random and (draw.low, draw.high) == (low, high):
-            return "random"
-        return draw.low if draw.fixed else f"{draw.low}-{draw.high}"
-
-    also = ", 'random'" if random else ""
-    alone = "random|mirror" if random else "mirror"
-    return Leaf(
-        f"{what} ({low} to {high}), a range such as '{max(low, 55)}-118'{also} or 'mirror' (the trigger's own)",
-        parse,
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": low, "maximum": high},
-                {"type": "string", "pattern": rf"^({_WHOLE}(\s*-\s*{_WHOLE})?|{alone})$"},
-            ]
-        },
-        text,
-    )
-
-
 def _packets(node: Scalar) -> Draw:
-    found = _range(re.sub(r"\s*packets?$", "", node.text.strip()))
+    found = number_range(re.sub(r"\s*packets?$", "", node.text.strip()))
     if found is None:
         raise Mismatch("write it like: 5-8 packets")
     if found[0] > found[1]:
@@ -230,130 +185,3 @@ PACKETS: Leaf[Draw] = Leaf(
     {"type": ["integer", "string"], "pattern": r"^\d+(\s*-\s*\d+)?(\s*packets?)?$"},
     lambda draw: f"{draw.low} packets" if draw.fixed else f"{draw.low}-{draw.high} packets",
 )
-
-_FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
-
-
-def flags_text(flags: int) -> str:
-    """ "RST+ACK"."""
-    return "+".join(sorted(flag_names(flags), key=lambda name: ("RST", "FIN", "SYN", "PSH", "URG", "ACK").index(name)))
-
-
-def _flags(node: Scalar) -> int:
-    try:
-        if node.text != node.text.upper():
-            raise Mismatch(f"write: {flags_text(flag_bits(node.text))}")
-        return flag_bits(node.text)
-    except KeyError:
-        raise Mismatch(f"the flags are {', '.join(_FLAG_NAMES)}") from None
-
-
-_ONE_FLAG = f"({'|'.join(_FLAG_NAMES)})"
-FLAGS: Leaf[int] = Leaf(
-    "TCP flags joined by '+' such as 'RST+ACK'",
-    _flags,
-    {"type": "string", "pattern": rf"^{_ONE_FLAG}(\s*\+\s*{_ONE_FLAG})*$"},
-    flags_text,
-)
-
-
-def _payload(node: Scalar) -> bytes:
-    if not node.text.startswith("hex:"):
-        return node.text.encode()
-    try:
-        return bytes.fromhex(node.text[4:])
-    except ValueError:
-        raise Mismatch("after 'hex:' come pairs of hexadecimal digits: hex:0102ff") from None
-
-
-PAYLOAD: Leaf[bytes] = Leaf("a text, or bytes such as 'hex:0102'", _payload, {"type": ["string", "number"]})
-
-
-def address(text: str) -> bytes | None:
-    """An IP address in network order; None for anything else."""
-    try:
-        return IPv4Address(text).packed
-    except AddressValueError:
-        pass
-    try:
-        return IPv6Address(text).packed
-    except AddressValueError:
-        return None
-
-
-def _address_of(*lengths: int) -> Leaf[bytes]:
-    what: dict[tuple[int, ...], str] = {
-        (4,): "an IPv4 address such as 192.0.2.1",
-        (16,): "an IPv6 address such as '2001:db8::1'",
-    }
-
-    def parse(node: Scalar) -> bytes:
-        packed = address(node.text)
-        if packed is None:
-            raise Mismatch("")
-        if len(packed) not in lengths:
-            raise Mismatch("IPv4 addresses go under 'a', IPv6 addresses under 'aaaa'")
-        return packed
-
-    return Leaf(what.get(lengths, "an IP address such as 192.0.2.1"), parse, {"type": "string"})
-
-
-IPV4, IPV6, ADDRESS = _address_of(4), _address_of(16), _address_of(4, 16)
-
-
-def network(text: str) -> Network:
-    """A network, or an address as a network of one; raises `Mismatch`."""
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        if "host bits" in str(error):
-            raise Mismatch(f"write: {ip_network(text, strict=False)}") from None
-        raise Mismatch("") from None
-
-
-NETWORK: Leaf[Network] = Leaf(
-    "a network such as 203.0.113.0/24, or an address", lambda node: network(node.text), {"type": "string"}, str
-)
-
-_HOURS = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
-
-
-def day_window(node: Scalar) -> tuple[int, int]:
-    """Two times of day, in seconds after midnight."""
-    found = _HOURS.fullmatch(node.text.strip())
-    if not found:
-        raise Mismatch("write it like: 08:00-20:00")
-    numbers = [int(part) for part in found.groups()]
-    begin, end = numbers[0] * 3600 + numbers[1] * 60, numbers[2] * 3600 + numbers[3] * 60
-    if max(begin, end) > 86_400 or numbers[1] > 59 or numbers[3] > 59 or begin == 86_400:
-        raise Mismatch("the hours run from 00:00 to 24:00")
-    if begin == end:
-        raise Mismatch("it is empty; for the whole day leave 'time' out")
-    return begin, end
-
-
-def _offset(node: Scalar) -> int:
-    if node.text in ("UTC", "Z"):
-        return 0
-    found = re.fullmatch(r"([+-])(\d{1,2}):(\d{2})", node.text)
-    if not found or int(found.group(2)) > 14 or int(found.group(3)) > 59:
-        raise Mismatch("write it like: '+05:00'")
-    seconds = int(found.group(2)) * 3600 + int(found.group(3)) * 60
-    return -seconds if found.group(1) == "-" else seconds
-
-
-def offset_text(seconds: int) -> str:
-    sign = "-" if seconds < 0 else "+"
-    return f"{sign}{abs(seconds) // 3600:02}:{abs(seconds) % 3600 // 60:02}" if seconds else "UTC"
-
-
-OFFSET: Leaf[int] = Leaf(
-    "the hours by which local time is ahead of UTC, such as '+05:00'",
-    _offset,
-    {"type": "string", "pattern": r"^(UTC|Z|[+-]\d{1,2}:\d{2})$"},
-    offset_text,
-)
-
-WINDOW_SCHEMA: Schema = {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"}
-
-ZERO = fixed(0)

@@ -63,7 +63,8 @@ def box_sentences(policy: Policy) -> list[str]:
     limits = ability.limits
     said.append(
         f"It remembers up to {limits.flows:,} TCP connections and as many other flows, {limits.residual:,} entries of "
-        f"residual censorship and {limits.fragments:,} datagrams in pieces; beyond that the oldest goes."
+        f"residual censorship and {limits.fragments:,} datagrams in pieces; beyond that the oldest goes. It gives up a "
+        f"connection when {bytes_text(limits.buffered)} of all connections wait to be read."
     )
     return said
 
@@ -71,9 +72,7 @@ def box_sentences(policy: Policy) -> list[str]:
 def _stands(ability: Ability) -> str:
     when = "at once" if ability.reaction_ns.high == 0 else f"{times_text(ability.reaction_ns)} after the trigger"
     if ability.placement is Placement.ON_PATH:
-        return (
-            f"The box stands beside the path (on-path): it sees a copy of packets and can only inject. It acts {when}."
-        )
+        return f"The box stands beside the path (on-path): it sees copies and can only inject. It acts {when}."
     return (
         "The box stands in the path (in-path): packets pass through it, so that it can also drop, hold and rewrite. "
         f"It acts {when}."
@@ -102,9 +101,9 @@ def _believes(ability: Ability) -> list[str]:
     said.append(f"It accepts data {where[tcp.sequence]}{more}.")
     enders = [_SEGMENTS[segment] for segment in Segment if segment in tcp.end]
     if enders:
-        effect = _END_EFFECT[tcp.end_effect]
+        effect = _END_EFFECT.get(tcp.end_effect, "")
         if after_end:
-            then = "segment" if len(moved) == len(Segment) else f"segment that is {listed(moved)}"
+            then = "segment" if len(moved) == len(Segment) else f"segment that is {listed(moved) or 'none'}"
             effect = f"makes it take the sequence number of the next {then} for the expected one"
         said.append(f"{_capital(listed(enders))} {_END_CHECK[tcp.end_check]} {effect}.")
     else:

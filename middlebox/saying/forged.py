@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from middlebox.ability import DnsInjector, Draw, Injector
+from middlebox.grammar.headers import flags_text
 from middlebox.grammar.problem import listed
-from middlebox.grammar.units import flags_text, time_text, times_text
+from middlebox.grammar.units import time_text, times_text
 from middlebox.packet import address_text
 from middlebox.verdict import Direction
 

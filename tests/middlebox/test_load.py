@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from middlebox.ability import Placement
 from middlebox.action import Drop, Inject, Scope
 from middlebox.load import PROFILES, LoadError, load, load_whole, shipped
-from middlebox.match import Under
 from middlebox.match import Test as Leaf
+from middlebox.match import Under
 from middlebox.packet import ACK, RST
 from middlebox.policy import Key, Memory, Policy, Rearm, Start
 from middlebox.verdict import Direction
@@ -178,7 +178,8 @@ rules:
 
 @pytest.mark.parametrize("rest", ["chance: 50 %", "when: {phase: during}"])
 def test_a_rule_that_sometimes_lets_packets_by_hides_no_other(tmp_path: Path, rest: str) -> None:
-    text = f"name: x\nrules:\n  - {{name: a, match: {{}}, action: drop, {rest}}}\n  - {{name: b, match: {{}}, action: drop}}\n"
+    first, second = f"{{name: a, match: {{}}, action: drop, {rest}}}", "{name: b, match: {}, action: drop}"
+    text = f"name: x\nrules:\n  - {first}\n  - {second}\n"
     assert not load_whole(write(tmp_path, text)).warnings
 
 
@@ -243,8 +244,11 @@ def test_no_mutation_of_a_policy_raises_anything_but_a_load_error(
         end = min(len(text), at + data.draw(st.integers(0, 12)))
         text = text[:at] + data.draw(st.sampled_from(PIECES)) + text[end:]
     path = write(tmp_path_factory.getbasetemp(), text)
+    error: LoadError | None = None
     try:
         load(path)
-    except LoadError as error:
+    except LoadError as caught:
+        error = caught
+    if error is not None:
         assert all(problem.found for problem in error.problems)
         assert str(error).startswith(str(path))
