@@ -29,7 +29,8 @@ def short(found: Sequence[Cell], beside: Sequence[ResidualFound], manifest: dict
         for cell in here:
             failures.update(dict(cell.failures))
         times = [cell.to_failure.value for cell in here if cell.to_failure]
-        span = f"{min(times):.2f} to {max(times):.2f} s" if times else "-"
+        low, high = (f"{min(times):.2f}", f"{max(times):.2f}") if times else ("", "")
+        span = "-" if not times else f"{low} s" if low == high else f"{low} to {high} s"
         words = [
             escape(policy),
             _share(meant),

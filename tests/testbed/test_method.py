@@ -1,0 +1,34 @@
+"""How it was measured, told from the manifest."""
+
+from pathlib import Path
+
+from testbed import method
+from testbed.manifest import plain
+from testbed.topology import shipped
+from tests.testbed.written import run_of
+
+
+def test_the_way_of_the_packets_is_told_there_and_back(tmp_path: Path) -> None:
+    manifest = run_of(tmp_path, [])
+    manifest["topology"] = plain({"name": "national"})
+    text = method.method(manifest)
+    assert "Packets go by client - isp - box - gateway - transit1 - transit2 - transit3 - web; " in text
+    assert f"the links alone take {shipped('national').delay('client', 'web') * 2000:g} ms there and back." in text
+    assert "Answers come back" not in text
+    manifest["topology"] = plain({"name": "asymmetric"})
+    assert "Answers come back by web - transit3 - transit2 - transit1 - gateway - isp - client." in method.method(
+        manifest
+    )
+
+
+def test_addresses_that_were_used_twice_are_owned_up_to(tmp_path: Path) -> None:
+    manifest = run_of(tmp_path, [])
+    assert "a second time" not in method.method(manifest)
+    manifest["legs"] = [{"addresses_reused": 2}, {"addresses_reused": 3}]
+    assert "5 attempts had to use an address a second time." in method.method(manifest)
+
+
+def test_how_to_repeat_is_a_command_and_a_replay(tmp_path: Path) -> None:
+    text = method.again(run_of(tmp_path, []))
+    assert "<pre>./penstock run pretended\n./penstock replay sni-drop " in text
+    assert f"{tmp_path.name}/sni-drop/box.pcap</pre>" in text

@@ -1,0 +1,36 @@
+"""Targets, observations and what an attempt is given."""
+
+import pytest
+
+from testbed.result import Outcome
+from testbed.workload import Ask, Observation, Target, no_result
+from tests.testbed.workloads.on_this_machine import ThisMachine
+
+
+def test_a_wrong_target_or_observation_cannot_be_built() -> None:
+    with pytest.raises(ValueError, match="small letters"):
+        Target(name="No", about="", host="a.example", workload="web", listed=False)
+    with pytest.raises(ValueError, match="family 5"):
+        Target(name="no", about="", host="a.example", workload="web", listed=False, family=5)
+    with pytest.raises(ValueError, match="OONI"):
+        Observation(outcome=Outcome.BLOCKED, failure="rst")
+
+
+def test_the_true_address_is_that_of_the_targets_family() -> None:
+    truth = {"a.example": ("203.0.113.10", "2001:db8::10"), "b.example": ("203.0.113.11",)}
+
+    def ask(host: str, family: int) -> Ask:
+        target = Target(name="a", about="", host=host, workload="web", listed=False, family=family)
+        return Ask(host=ThisMachine(), target=target, limit_s=1, truth=truth)
+
+    assert ask("a.example", 4).address() == "203.0.113.10"
+    assert ask("a.example", 6).address() == "2001:db8::10"
+    with pytest.raises(ValueError, match=r"'b.example' has no IPv6 address in this lab"):
+        ask("b.example", 6).address()
+
+
+def test_what_could_not_be_tried_says_why_on_one_line() -> None:
+    seen = no_result("a\n  b " + "x" * 1000)
+    assert seen.outcome is Outcome.NO_RESULT
+    assert seen.note.startswith("a b xxx")
+    assert len(seen.note) == 300
