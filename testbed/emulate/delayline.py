@@ -54,7 +54,10 @@ _REPORT_EVERY_NS = 500_000_000
 class _Delaying:
     """One direction of a link."""
 
-    __slots__ = ("chance", "delay", "heap", "jitter", "last", "loss", "lost", "name", "number", "packets", "reorder")
+    __slots__ = (
+        *("chance", "delay", "heap", "jitter", "last", "loss"),
+        *("lost", "name", "number", "overflowed", "packets", "reorder"),
+    )
 
     def __init__(self, number: int, name: str, way: dict[str, float], seed: str) -> None:
         self.number = number
@@ -68,6 +71,7 @@ class _Delaying:
         self.last = 0
         self.packets = 0
         self.lost = 0
+        self.overflowed = 0  #: packets that came too fast for this process; the kernel dropped them
 
     def due(self, now: int) -> int | None:
         """When a packet that comes now goes on, or None if it is lost."""
@@ -133,11 +137,16 @@ class DelayLine:
     def __init__(self, report: Path) -> None:
         self._queues: dict[int, tuple[_Delaying, socket.socket]] = {}
         self._sockets: list[socket.socket] = []
+        self._namespaces: list[int] = []
         self._late: deque[int] = deque(maxlen=_REMEMBERED)
         self._report = report
         self._report_at = 0
 
-    def add(self, netlink: socket.socket, ways: list[_Delaying]) -> None:
+    def add(self, namespace: int, ways: list[_Delaying]) -> None:
+        """Hold the packets of a node's ways; `namespace`: its network, an open file."""
+        set_namespace(namespace, CLONE_NEWNET)
+        netlink = open_queues([way.number for way in ways])
+        self._namespaces.append(namespace)
         self._sockets.append(netlink)
         for way in ways:
             self._queues[socket.htons(way.number)] = (way, netlink)
@@ -195,10 +204,23 @@ class DelayLine:
             if error.errno != errno.ENOENT:  # the packet is gone: its interface went down
                 raise
 
+    def _count_overflow(self) -> None:
+        """Ask each node's kernel what it dropped: the columns of /proc/net/netfilter/nfnetlink_queue."""
+        for namespace in self._namespaces:
+            set_namespace(namespace, CLONE_NEWNET)
+            for line in Path("/proc/thread-self/net/netfilter/nfnetlink_queue").read_text().splitlines():
+                number, _, _, _, _, full, unsent, *_ = map(int, line.split())
+                if socket.htons(number) in self._queues:
+                    self._queues[socket.htons(number)][0].overflowed = full + unsent
+
     def report(self) -> None:
         """Write what was done: packets and losses of each link, how late packets left."""
+        self._count_overflow()
         late = sorted(self._late)
-        links = {way.name: {"packets": way.packets, "lost": way.lost} for way, _ in self._queues.values()}
+        links = {
+            way.name: {"packets": way.packets, "lost": way.lost, "overflowed": way.overflowed}
+            for way, _ in self._queues.values()
+        }
         figures = {
             "late_p50_s": late[len(late) // 2] / 1e9 if late else None,
             "late_p99_s": late[len(late) * 99 // 100] / 1e9 if late else None,
@@ -221,9 +243,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     precise_timers()
     for node in told["nodes"]:
-        set_namespace(node["namespace"], CLONE_NEWNET)
         ways = [_Delaying(way["queue"], way["name"], way["way"], told["seed"]) for way in node["ways"]]
-        line.add(open_queues([way.number for way in ways]), ways)
+        line.add(node["namespace"], ways)
     print("ready", flush=True)
     while True:
         line.turn()

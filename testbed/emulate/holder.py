@@ -28,7 +28,7 @@ from testbed.emulate.tools import MissingToolError
 from testbed.emulate.view import environment
 
 #: a client that connects says at once what it wants
-_PATIENCE_S = 5.0
+_PATIENCE_S = 30.0
 
 
 class Holder:

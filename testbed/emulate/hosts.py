@@ -190,7 +190,7 @@ class Conversation:
         """Wait until the box says something; False if it does not within `timeout` seconds."""
         return b"\n" in self._heard or bool(select.select([self._socket], [], [], timeout)[0])
 
-    def hear(self, timeout: float | None = 5.0) -> dict[str, Any]:
+    def hear(self, timeout: float | None = 30.0) -> dict[str, Any]:
         """The next line that the box says; raises OSError if it is gone or says nothing for `timeout` seconds."""
         self._socket.settimeout(timeout)
         while b"\n" not in self._heard:

@@ -25,10 +25,10 @@ from testbed.emulate.trust import Authority
 from testbed.sites import Site
 from testbed.topology import Role
 
-#: seconds that a server, a capture or a box may take until it is ready, on a busy machine
-_READY_S = 20.0
+#: seconds that a server, a capture or a box may take until it is ready, on a machine that is itself emulated
+_READY_S = 120.0
 #: seconds that they may take to write what they hold
-_STOP_S = 3.0
+_STOP_S = 10.0
 DELAY_LINE = "delay line"
 
 

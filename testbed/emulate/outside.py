@@ -22,10 +22,10 @@ from testbed.emulate.channel import Channel, Message
 from testbed.emulate.namespaces import unshare_command, why_refused
 from testbed.emulate.setup import Setup
 
-#: seconds from the start of the holder until the lab stands, on a busy machine
-_START_S = 60.0
-#: seconds for a lab to end in order
-_STOP_S = 8.0
+#: seconds from the start of the holder until the lab stands, on a machine that is itself emulated
+_START_S = 300.0
+#: seconds for a lab to end in order: a little more than the lab itself gives its programs
+_STOP_S = 25.0
 
 
 class LabError(Exception):
