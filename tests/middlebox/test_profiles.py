@@ -1,0 +1,360 @@
+"""Shipped policies as their sources describe them: flags, counts, headers, times, what evades them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from scapy.layers.dns import DNS, DNSRR
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Packet
+
+from middlebox.action import Log, Pass
+from middlebox.intent import BLOCKED, OK, intended
+from middlebox.load import PROFILES, load, load_whole, shipped
+from middlebox.verdict import Direction, Verdict
+from tests.middlebox.dialogue import NOON, Play, dropped, forged, get, hello, passed, pieces
+
+NAMES = sorted(shipped())
+#: policies that mean nothing of a blocked name in DNS, TLS or HTTP, and why
+NOT_BY_NAME = {
+    "esni-drop": "needs encrypted SNI",
+    "tspu-ech": "needs Encrypted Client Hello",
+    "iran-blackout-2025": "goes by ports",
+    "lesson-2-address": "goes by addresses",
+    "lesson-8-curfew": "an allow-list",
+    "lesson-9-slow": "goes by addresses, and only delays",
+}
+
+
+def play(name: str) -> Play:
+    return Play(load(name))
+
+
+def test_each_profile_is_called_like_its_file_and_says_where_it_comes_from() -> None:
+    assert len(NAMES) >= 30
+    for name in NAMES:
+        loaded = load_whole(name)
+        assert loaded.policy.name == name
+        assert loaded.policy.about, name
+        assert loaded.sources, name
+        assert not loaded.warnings, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_means_to_block_the_labs_blocked_site_and_spares_another(name: str) -> None:
+    policy = load(name)
+    if name in NOT_BY_NAME:
+        return
+    protocols = ("https", "http", "dns")
+    means = {protocol: intended(policy, name="blocked.example", protocol=protocol) for protocol in protocols}
+    assert BLOCKED in means.values(), means
+    if name not in ("gfw-443-event", "ru-mobile-white-list"):
+        assert all(intended(policy, name="other.example", protocol=protocol) == OK for protocol in protocols)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forged_addresses_are_for_documentation_or_as_published(name: str) -> None:
+    text = (PROFILES / f"{name}.yaml").read_text(encoding="utf-8")
+    addresses = set(re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text))
+    allowed = re.compile(r"192\.0\.2\.\d+|198\.51\.100\.\d+|203\.0\.113\.\d+|127\.0\.0\.1")
+    assert all(allowed.fullmatch(address) for address in addresses)
+
+
+def headers(packets: list[Packet], toward: str) -> list[tuple[str, int, int, bool]]:
+    """Flags, TTL, IP ID and DF of the packets that go to this address."""
+    return [(str(p[TCP].flags), p[IP].ttl, p[IP].id, bool(p[IP].flags.DF)) for p in packets if p[IP].dst == toward]
+
+
+@pytest.mark.parametrize("end", ["10.0.0.1", "203.0.113.5"])
+def test_the_three_injectors_of_gfw_like_are_those_of_the_paper(end: str) -> None:
+    """Wu et al., S&P 2025, the table of the three; V13."""
+    packets = forged(play("gfw-like").connect().send(hello()))
+    assert len(packets) == 10
+    seen = headers(packets, end)
+    assert len(seen) == 5
+    first = [one for one in seen if one[0] == "R"]
+    second = [one for one in seen if one[0] == "RA" and one[3]]
+    third = [one for one in seen if one[0] == "RA" and not one[3]]
+    assert len(first) == 1
+    assert 55 <= first[0][1] <= 118
+    assert (first[0][2], first[0][3]) == (0, False)
+    assert len(second) == 3
+    assert len(set(second)) == 1, "three identical packets"
+    assert 39 <= second[0][1] <= 238
+    assert 0x00A3 <= second[0][2] <= 0xFE5F
+    assert len(third) == 1
+    assert third[0][1] == 248
+    assert 0x9916 <= third[0][2] <= 0x9933
+
+
+def test_gfw_like_joins_segments_but_not_records_and_remembers_three_minutes() -> None:
+    """TCP segmentation fails, TLS record fragmentation evades (V29); 180 s on the 3-tuple."""
+    text = hello()
+    box = play("gfw-like")
+    flow = box.connect()
+    assert passed(flow.send(text[:60]))
+    assert flow.send(text[60:]).rule == "sni"
+    assert box.connect(sport=40_001).send(b"x").injected, "the same server and port"
+    assert passed(box.connect(sport=40_002, dport=8443).send(b"x")), "another port"
+    box.wait(181)
+    assert passed(box.connect(sport=40_003).send(b"x"))
+    body = text[5:]
+    records = b"".join(text[:3] + len(part).to_bytes(2, "big") + part for part in (body[:60], body[60:]))
+    assert passed(play("gfw-like").connect().send(records))
+
+
+def test_gfw_like_needs_the_clients_syn_and_not_the_servers() -> None:
+    box = play("gfw-like")
+    flow = box.connect()
+    unseen = type(flow)(box, sport=40_009)
+    assert passed(unseen.send(hello()))
+    half = type(flow)(box, sport=40_010, server="203.0.113.6")
+    half.syn()
+    assert half.send(hello()).rule == "sni"
+
+
+def test_gfw_http_hits_three_requests_in_four() -> None:
+    box = play("gfw-http")
+    hits = sum(
+        bool(box.connect(sport=20_000 + n, dport=80, server=f"203.0.{n >> 8}.{n & 255}").send(get()).rule)
+        for n in range(400)
+    )
+    assert 270 <= hits <= 330  # 300 expected, 3.5 standard deviations
+
+
+def test_the_port_443_event_strikes_syn_and_syn_ack_from_inside_and_only_the_answer_from_outside() -> None:
+    box = play("gfw-443-event")
+    flow = type(box.connect(dport=80))(box, sport=41_000)
+    assert len(forged(flow.syn())) == 6
+    assert len(forged(box.give(flow.to_client(flags="SA")))) == 6
+    other = type(flow)(box, client="203.0.113.9", server="10.0.0.7", sport=42_000)
+    assert passed(other.syn())
+    assert len(forged(box.give(other.to_client(flags="SA")))) == 6
+    assert passed(type(flow)(box, sport=43_000, dport=8443).syn())
+
+
+def test_henan_sends_ten_bytes_to_the_client_and_is_blind_to_options() -> None:
+    """Wu et al., S&P 2025; V14."""
+    box = play("henan")
+    flow = box.connect()
+    (packet,) = forged(flow.send(hello()))
+    assert (packet[IP].dst, packet[IP].id, packet[IP].ttl) == ("10.0.0.1", 1, 64)
+    assert str(packet[TCP].flags) == "RA"
+    assert bytes(packet[TCP].payload) == bytes.fromhex("01020304050607080900")
+    assert passed(box.connect(sport=40_001).send(hello(), options=[("NOP", None)] * 4))
+    assert passed(box.connect(sport=40_002).send(b"x")), "no residual censorship"
+    unseen = type(flow)(box, sport=40_003)
+    assert unseen.send(hello()).rule == "sni", "no SYN is needed"
+    parted = box.connect(sport=40_004)
+    assert passed(parted.send(hello()[:60]))
+    assert passed(parted.send(hello()[60:]))
+
+
+def test_henan_and_the_national_firewall_together_send_four_to_the_client() -> None:
+    """Three devices in series: one RST+ACK of Henan's and three of GFW(II) (V14)."""
+    text = hello()
+    local = headers(forged(play("henan").connect().send(text)), "10.0.0.1")
+    national = headers(forged(play("gfw-tls").connect().send(text)), "10.0.0.1")
+    assert len(local) + len([one for one in national if one[0] == "RA" and one[3]]) == 4
+
+
+def test_tspu_like_rewrites_the_servers_packets_for_connections_from_inside() -> None:
+    box = play("tspu-like")
+    flow = box.connect()
+    assert flow.send(hello()).verdict is Verdict.PASS
+    decision = box.give(flow.to_client(b"ServerHello", ttl=57))
+    assert decision.rewritten is not None
+    packet = IP(decision.rewritten)
+    assert (str(packet[TCP].flags), packet.ttl, packet[TCP].seq) == ("RA", 57, flow.peer)
+    assert not bytes(packet[TCP].payload)
+    assert passed(box.connect(client="203.0.113.9", server="10.0.0.7").send(hello()))
+
+
+@pytest.mark.parametrize(("junk", "evaded"), [(100, False), (101, True)])
+def test_junk_of_101_bytes_first_evades_tspu(junk: int, evaded: bool) -> None:
+    """Xue et al., IMC 2021; V5."""
+    flow = play("tspu-like").connect()
+    flow.send(b"\x00" * junk)
+    flow.send(hello())
+    assert passed(flow.answer(b"x")) is evaded
+
+
+def test_tspu_sni_2_lets_five_to_eight_packets_pass() -> None:
+    box = play("tspu-sni-2")
+    counts = set()
+    for sport in range(40_000, 40_040):
+        flow = box.connect(sport=sport)
+        flow.send(hello())
+        count = 0
+        while not dropped(flow.answer(b"x")) and count < 10:
+            count += 1
+        counts.add(count)
+    assert counts == {5, 6, 7, 8}
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("tspu-sni-2", 420), ("tspu-sni-4", 40)])
+def test_tspu_remembers_the_4_tuple(name: str, seconds: int) -> None:
+    """V24."""
+    box = play(name)
+    flow = box.connect()
+    flow.send(hello())
+    for _ in range(9):
+        flow.answer(b"x")
+    assert dropped(type(flow)(box).syn())
+    assert passed(type(flow)(box, sport=40_001).syn())
+    box.wait(seconds + 601)
+    assert passed(type(flow)(box).syn())
+
+
+@pytest.mark.parametrize(("count", "seen"), [(45, True), (46, False)])
+def test_tspu_joins_45_fragments_and_no_more(count: int, seen: bool) -> None:
+    """V25."""
+    box = play("tspu-sni-4")
+    flow = box.connect()
+    packet = flow.to_server(hello() + b"\x00" * 2_000)
+    size = 8 * (-(-(len(packet) - 20) // 8 // count))
+    parts = pieces(packet, size)
+    while len(parts) > count:
+        size += 8
+        parts = pieces(packet, size)
+    body = bytes(packet)[20:]
+    if len(parts) < count:  # cut the last one further
+        parts = [*parts[:-1]]
+        at = len(parts) * size
+        rest = body[at:]
+        need = count - len(parts)
+        cuts = [rest[8 * n : 8 * n + 8] for n in range(need - 1)] + [rest[8 * (need - 1) :]]
+        for n, cut in enumerate(cuts):
+            piece = IP(src=flow.client, dst=flow.server, proto=6, id=parts[0][IP].id, frag=(at + 8 * n) // 8)
+            piece.flags = "MF" if n < need - 1 else 0
+            parts.append(piece / cut)
+    assert len(parts) == count
+    verdicts = [dropped(box.give(part)) for part in parts]
+    assert any(verdicts) is seen
+
+
+def test_three_dns_injectors_race_and_one_mirrors_the_ttl() -> None:
+    """Triplet Censors, FOCI 2020; V17."""
+    box = play("dns-inject")
+    decision = box.ask("www.blocked.example", ttl=37)
+    packets = forged(decision)
+    assert len(packets) == 3
+    one = next(p for p in packets if p[DNS].aa)
+    two = next(p for p in packets if p[IP].flags.DF)
+    three = next(p for p in packets if p is not one and p is not two)
+    assert (one[DNS].an[0].ttl, bool(one[IP].flags.DF)) == (60, False)
+    assert int.from_bytes(bytes(two[UDP].payload)[2:4], "big") == 0x8180
+    assert (three[IP].id, three[IP].ttl, bool(three[IP].flags.DF)) == (0, 37, False)
+    times = [emission.at_ns - decision.t_ns for emission in decision.injected]
+    assert max(times) - min(times) <= 200_000
+    assert passed(box.ask("notblocked.example"))
+    answers = {p[DNS].an[0].rdata for p in forged(box.ask("blocked.example", "AAAA"))}
+    assert answers == {"2001:db8:bad::11", "2001:db8:bad::21", "2001:db8:bad::31"}
+
+
+def test_turkmenistan_forges_the_loopback_and_a_reset_without_numbers() -> None:
+    """Nourin et al., WWW 2023, artifact; V15."""
+    box = play("turkmenistan")
+    (answer,) = forged(box.ask("blocked.example"))
+    assert (answer[IP].id, answer[IP].ttl) == (30_000, 128)
+    record = answer[DNS].an[0]
+    assert isinstance(record, DNSRR)
+    assert (record.rdata, record.ttl) == ("127.0.0.1", 300)
+    flow = type(box.connect())(box, sport=40_009, client="198.51.100.7", server="10.0.0.7")
+    (reset,) = forged(flow.send(hello()))
+    assert (reset[IP].dst, reset[IP].id, reset[IP].ttl) == ("198.51.100.7", 30_000, 128)
+    assert (str(reset[TCP].flags), reset[TCP].seq, reset[TCP].ack, reset[TCP].window) == ("R", 0, 0, 0)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("kazakhstan-null", 120), ("iran-sni-2021", 180)])
+def test_a_null_route_of_the_4_tuple_lasts_as_long_as_packets_come(name: str, seconds: int) -> None:
+    """Bock et al., WOOT 2021; V23."""
+    box = play(name)
+    flow = box.connect()
+    assert dropped(flow.send(hello()))
+    for _ in range(3):
+        box.wait(seconds - 5)
+        assert dropped(flow.answer(b"x"))
+    assert passed(type(flow)(box, sport=40_001).syn())
+    box.wait(seconds + 601)
+    assert passed(type(flow)(box).syn())
+
+
+def test_iran_http_sends_a_page_that_closes_and_then_a_reset() -> None:
+    packets = forged(play("iran-http").connect(dport=80).send(get()))
+    assert [str(packet[TCP].flags) for packet in packets] == ["FPA", "R"]
+    assert bytes(packets[0][TCP].payload).startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    assert all(packet[IP].dst == "10.0.0.1" for packet in packets)
+
+
+def test_the_blackout_spares_three_ports_and_no_quic() -> None:
+    box = play("iran-blackout-2025")
+    assert all(
+        passed(type(box.connect(dport=80))(box, sport=50_000 + port, dport=port).syn()) for port in (80, 443, 53)
+    )
+    assert dropped(type(box.connect(dport=80))(box, sport=51_000, dport=22).syn())
+    assert dropped(box.ping("10.0.0.1", "203.0.113.5"))
+    assert dropped(box.give(IP(src="10.0.0.1", dst="203.0.113.5") / UDP(sport=50_000, dport=443) / (b"x" * 1200)))
+    assert passed(box.ask("blocked.example"))
+
+
+def test_brunei_echoes_the_ip_id() -> None:
+    (packet,) = forged(play("brunei").connect().send(hello(), id=4711))
+    assert packet[IP].id == 4711
+
+
+def test_the_white_list_drops_other_hellos_and_pings() -> None:
+    box = play("ru-mobile-white-list")
+    assert passed(box.connect().send(hello("innocent.example")))
+    assert dropped(box.connect(sport=40_001).send(hello("other.example")))
+    assert dropped(box.connect(sport=40_002).send(hello(None)))
+    assert dropped(box.ping("10.0.0.1", "203.0.113.5"))
+    assert passed(box.connect(sport=40_003, dport=80).send(get()))
+
+
+def test_the_vendors_gateway_redirects_and_lies() -> None:
+    box = play("tsg-generic")
+    decision = box.connect(dport=80).send(get())
+    (page,) = forged(decision)
+    assert b"\r\nLocation: http://192.0.2.80/\r\n" in bytes(page[TCP].payload)
+    assert dropped(decision)
+    packets = forged(box.connect(sport=40_001).send(hello()))
+    assert [(str(p[TCP].flags), bool(p[IP].flags.DF)) for p in packets] == [("RA", True)] * 6
+    assert all(48 <= p[IP].ttl <= 247 for p in packets)
+
+
+def test_the_lesson_on_overblocking_overblocks() -> None:
+    box = play("lesson-7-overblocking")
+    assert dropped(box.connect().send(hello("notblocked.example")))
+    assert passed(box.connect(sport=40_001).send(hello("innocent.example")))
+
+
+def test_the_curfew_begins_at_four_in_the_afternoon_of_its_own_time_zone() -> None:
+    def struck(hour_utc: int) -> int:
+        box = play("lesson-8-curfew")
+        box.now_ns = NOON + (hour_utc - 12) * 3_600 * 10**9
+        return sum(dropped(box.connect(sport=20_000 + n).send(hello("other.example"))) for n in range(100))
+
+    assert struck(12) == 0  # 15:30 there
+    assert 30 <= struck(13) <= 70  # 16:30
+
+
+def test_ipv6_is_censored_like_ipv4() -> None:
+    for name in NAMES:
+        policy = load(name)
+        if name in NOT_BY_NAME or not any(field == "tls.sni" for rule in policy.rules for field in rule.match.fields()):
+            continue
+        box = Play(policy)
+        server = "2001:db8:203::5"
+        decision = box.connect(client="2001:db8:1::1", server=server).send(hello())
+        assert decision.rule or box.policy.rules[0].chance < 1, name
+        assert all(packet.version == 6 and IPv6 in packet for packet in forged(decision)), name
+
+
+def test_no_profile_is_only_a_log() -> None:
+    for name in NAMES:
+        for rule in load(name).rules:
+            assert not all(isinstance(action, Pass | Log) for action in rule.actions), name
+    assert Direction.TO_CLIENT.reverse is Direction.TO_SERVER
