@@ -160,6 +160,7 @@ class Holding(Line):
     """A lab that this process has started and that ends with it."""
 
     def __init__(self, setup: Setup) -> None:
+        placeholders = _fill_standard_files()
         listener, name = _listen()
         super().__init__(name)
         ours, theirs = socket.socketpair()
@@ -192,8 +193,9 @@ class Holding(Line):
             os.close(source)
             theirs.close()
             listener.close()
-            if caller >= 0:
-                os.close(caller)
+            for file in [caller, *placeholders]:
+                if file >= 0:
+                    os.close(file)
         try:
             self._await_ready()
         except BaseException:
@@ -266,6 +268,14 @@ def _listen() -> tuple[socket.socket, str]:
         return listener, name
     listener.close()
     raise LabError("no free name for the lab's socket")
+
+
+def _fill_standard_files() -> list[int]:
+    """Open /dev/null where the caller has closed a standard file: what is inherited must not take its number."""
+    opened = [os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)]
+    while opened[-1] < 3:
+        opened.append(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+    return opened
 
 
 def _pidfd() -> int:

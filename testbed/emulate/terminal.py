@@ -42,8 +42,9 @@ def run_here(
     """
     if is_terminal() and takes_input:
         return _with_terminal(host, argv, env, cwd)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # None: the caller has closed it
+            stream.flush()
     files = [file if _is_open(file) and (file or takes_input) else None for file in (0, 1, 2)]
     with _passing_signals() as pass_to:
         command = host.start(argv, env=env, cwd=cwd, stdin=files[0], stdout=files[1], stderr=files[2])

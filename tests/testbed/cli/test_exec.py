@@ -32,6 +32,13 @@ def test_files_and_status_are_the_commands_own() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("from stdin\n", "to-stderr\n", 5)
 
 
+def test_closed_standard_files_are_empty_ones() -> None:
+    argv = [sys.executable, "-m", "testbed.cli", "exec", "--topology", "small", "--", "sh", "-c", "cat; exit 7"]
+    script = '"$@" <&- >&- 2>&-'
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run(["sh", "-c", script, "sh", *argv], env=env, timeout=60, check=False).returncode == 7
+
+
 def test_a_command_runs_under_the_policy_and_what_happened_is_kept(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(POLICY)
     words = ["--policy", "p.yaml", "--out", "run", "--site", "mine.example"]
