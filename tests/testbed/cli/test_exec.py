@@ -107,7 +107,7 @@ def test_a_signal_goes_to_the_command_whose_status_tells_it() -> None:
 
 def test_a_box_that_died_gives_no_result(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(POLICY)
-    script = "kill -9 $(pgrep -f middlebox.drivers.nfqueue); sleep 0.2"
+    script = "for p in /proc/[0-9]*; do grep -q 'drivers[.]nfqueue' $p/cmdline && kill -9 ${p#/proc/}; done; sleep 0.5"
     done = penstock("--policy", str(tmp_path / "p.yaml"), "--", "sh", "-c", script)
     assert done.returncode == 3
     assert "box died while the command ran" in done.stderr
