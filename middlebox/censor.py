@@ -57,8 +57,6 @@ class Censor:
         self._unbelieved = 0
         self._gave_up = 0
 
-    # -- what drivers call --------------------------------------------------------------------------------------
-
     def decide(self, raw: bytes, now_ns: int) -> Decision:
         """Decide on one packet, given from its IP header on. Never raises on any bytes."""
         self._now_ns = now_ns = max(now_ns, self._now_ns)
@@ -110,8 +108,6 @@ class Censor:
         }
         counts.update({f"rule:{name}": hits for name, hits in self._striking.hits.items()})
         return counts
-
-    # -- one packet ---------------------------------------------------------------------------------------------
 
     def _decide(self, packet: Passing) -> Decision:
         if packet.view.is_fragment:
@@ -234,8 +230,6 @@ class Censor:
         self._connections.account(flow)
         return decision
 
-    # -- rules and memory ---------------------------------------------------------------------------------------
-
     def _remember(self, packet: Passing) -> Decision | None:
         """Residual censorship: do to this flow what is remembered of another."""
         found = self._residual.find(packet.view, packet.now_ns)
@@ -245,6 +239,8 @@ class Censor:
         memory = rule.memory
         if memory is None or not rule.when.awake(packet.now_ns, self.phase):
             return None
+        if packet.flow is not None and packet.flow.suffers(rule):
+            return None  # the flow that was struck has its own fate; memory is for the others
         drawn = memory.coverage < 1 and struck != packet.text
         if drawn and fraction(self.seed, rule.name, packet.text, "coverage") >= memory.coverage:
             packet.say(f"rule '{rule.name}' remembers these ends, but chance spares this flow")

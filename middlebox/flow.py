@@ -172,6 +172,12 @@ class Flow:
             return self.syn and self.syn_ack
         return self.syn and self.syn_ack and self.acked
 
+    def suffers(self, rule: Rule) -> bool:
+        """True if this rule's drop or rewriting has been put on the flow."""
+        return (self.dropping is not None and self.dropping.rule is rule) or (
+            self.rewriting is not None and self.rewriting.rule is rule
+        )
+
     def drop_from(self, rule: Rule, directions: frozenset[Direction], from_ns: int, packets_left: int) -> None:
         if self.dropping is None:
             self.dropping = _Dropping(rule, directions, from_ns, packets_left)

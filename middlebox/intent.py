@@ -16,6 +16,8 @@ from middlebox.policy import Policy
 
 #: the two ends of the scale that a policy of this version can mean; throttling comes with its actions
 OK, BLOCKED, DEGRADED = "ok", "blocked", "degraded"
+#: what any client of today says in a ClientHello
+_TLS: dict[str, object] = {"tls.version": ("1.3", "1.2"), "tls.ech": False, "tls.esni": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,7 @@ def _looks(name: str | None, address: bytes | None, protocol: str, port: int, fa
         return looks
     looks.append({**base, **server, **ports, "transport": "tcp", "tcp.flags": ("SYN",)})
     if protocol == "https":
-        looks.append(
-            {**base, **server, **ports, "transport": "tcp", "tls.sni": name, "tls.ech": False, "tls.esni": False}
-        )
+        looks.append({**base, **server, **ports, "transport": "tcp", "tls.sni": name, **_TLS})
     elif protocol == "http":
         http = {"http.host": name, "http.method": "GET", "http.target": "/", "http.version": "1.1"}
         looks.append({**base, **server, **ports, "transport": "tcp", **http})

@@ -141,3 +141,14 @@ def test_the_memory_is_bounded() -> None:
         one.connect(sport=20_000 + index).send(hello())
     assert one.censor.counters()["residual"] == 50
     assert one.censor.counters()["residual_evicted"] == 150
+
+
+def test_the_flow_that_was_struck_keeps_its_own_fate() -> None:
+    """TSPU, SNI-II: five to eight packets pass, then silence, and 420 s for the same 4-tuple (IMC 2022)."""
+    one = play("for: 420 s, key: 4-tuple, action: {drop: flow}", action="{drop: {what: flow, after: 5-8 packets}}")
+    flow = one.connect()
+    flow.send(hello())
+    fates = [dropped(flow.answer(b"x")) for _ in range(10)]
+    assert 5 <= fates.index(True) <= 8
+    one.give(flow.to_server(flags="FA"))
+    assert fate(one, isn=99_000)
