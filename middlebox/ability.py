@@ -145,7 +145,8 @@ class Inspect:
     directions: frozenset[Direction] = frozenset({Direction.TO_SERVER})
     packets: int = 0  #: packets with payload, of the whole flow, that are read; 0: no limit
     bytes: int = 0  #: payload bytes, each direction, that are read; 0: no limit
-    #: a first payload that no dissector knows ends the inspection if it has at least this many bytes; 0: never
+    #: a first payload that no dissector knows ends the inspection if it has at least this many bytes, and else the box
+    #: goes on with what follows it (TSPU; Xue et al., IMC 2021); 0: any foreign payload ends it
     stranger: int = 0
 
 

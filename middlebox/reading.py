@@ -107,8 +107,10 @@ class Reader:
             return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
         changed, said = self._message(flow, progress)
         stranger = self._ability.inspect.stranger
-        if stranger and first and not progress.pending and not flow.facts and seen.payload_len >= stranger:
-            return self.stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
+        if stranger and not progress.pending and not flow.facts:
+            if first and seen.payload_len >= stranger:
+                return self.stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
+            progress.pending, progress.need = self.on_tcp, 1  # a short one does not end its interest
         return changed, said
 
     def _message(self, flow: Flow, progress: Progress) -> tuple[bool, str]:

@@ -99,11 +99,6 @@ SCENARIO = Scenario(
         ),
     ),
     attempts=10,
-    gets_through={
-        ("tspu-like", "blocked-browser"): (
-            "this box reads each TCP segment for itself, and Chrome's ClientHello is longer than one"
-        ),
-    },
     residual=Residual(trigger="blocked", probe="innocent"),
 )
 

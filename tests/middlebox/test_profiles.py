@@ -172,10 +172,20 @@ def test_tspu_like_rewrites_the_servers_packets_for_connections_from_inside() ->
     assert passed(box.connect(client="203.0.113.9", server="10.0.0.7").send(hello()))
 
 
+@pytest.mark.parametrize(("name", "evaded"), [("tspu-like", False), ("tspu-2022", True)])
+def test_tspu_joins_segments_since_2025(name: str, evaded: bool) -> None:
+    flow = play(name).connect()
+    text = hello()
+    flow.send(text[:100])
+    flow.send(text[100:])
+    assert passed(flow.answer(b"x")) is evaded
+
+
+@pytest.mark.parametrize("name", ["tspu-like", "tspu-2022"])
 @pytest.mark.parametrize(("junk", "evaded"), [(100, False), (101, True)])
-def test_junk_of_101_bytes_first_evades_tspu(junk: int, evaded: bool) -> None:
+def test_junk_of_101_bytes_first_evades_tspu(name: str, junk: int, evaded: bool) -> None:
     """Xue et al., IMC 2021; V5."""
-    flow = play("tspu-like").connect()
+    flow = play(name).connect()
     flow.send(b"\x00" * junk)
     flow.send(hello())
     assert passed(flow.answer(b"x")) is evaded
