@@ -20,6 +20,8 @@ from testbed.topology import Role, Topology
 INTERVAL_S = 0.25
 #: share of a core over a window; above it the box has no time left for the next burst (Mininet-HiFi's limit)
 MAX_CPU = 0.8
+#: a share of less time than this says nothing: the answer to the question itself would fill it
+LEAST_CPU_WINDOW_S = 0.1
 #: seconds that the box may add to the slowest packet in a hundred, at the least. What may be added in a lab is half
 #: of the round trip between its box and its servers: beyond it an injection loses races that a real one wins
 LEAST_ADDED_P99_S = 0.005
@@ -37,6 +39,11 @@ class Window:
     drops: int = 0  #: packets lost before the box saw them
     added_p99_s: float | None = None
     cpu_share: float = 0.0
+
+    @property
+    def long_enough(self) -> bool:
+        """Whether the share of a core means anything."""
+        return self.end_s - self.begin_s >= LEAST_CPU_WINDOW_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,16 @@ class BoxWatch:
             windows = [one for one in self._windows if one.end_s >= begin_s and one.begin_s <= end_s]
         return judge(windows, self._max_added_s)
 
+    def load(self) -> dict[str, float | int | None]:
+        """The worst of all windows that are kept, for the manifest."""
+        with self._lock:
+            windows = [one for one in self._windows if one.alive]
+        return {
+            "added_p99_s": max((one.added_p99_s for one in windows if one.added_p99_s is not None), default=None),
+            "cpu_share": max((one.cpu_share for one in windows if one.long_enough), default=None),
+            "queue_drops": sum(one.drops for one in windows),
+        }
+
     def _keep_asking(self) -> None:
         while not self._over.wait(INTERVAL_S):
             self.ask()
@@ -136,7 +153,7 @@ def judge(windows: list[Window], max_added_s: float) -> Judgement:
     drops = sum(window.drops for window in windows)
     times = [window.added_p99_s for window in windows if window.added_p99_s is not None]
     added = max(times) if times else None
-    cpu = max(window.cpu_share for window in windows)
+    cpu = max((window.cpu_share for window in windows if window.long_enough), default=0.0)
     why = []
     if drops:
         why.append(f"{drops} packets lost before the box")

@@ -26,6 +26,8 @@ from testbed.workloads import WORKLOADS
 
 MAIN = "main"  #: the phase of ordinary attempts
 
+#: seconds between the starts of two heavy clients: one takes about 0.15 s of a core until it sends
+HEAVY_APART_S = 0.25
 #: how often suspect attempts are made again; then the machine is too slow, and the report says so
 MORE_ROUNDS = 2
 
@@ -96,8 +98,8 @@ class Leg:
     watch: BoxWatch | None = None
     addresses: Addresses = field(init=False)
     _truth: dict[str, tuple[str, ...]] = field(init=False)
-    #: one attempt at a time may take a core for itself, or the attempts slow down each other and the box
-    _heavy: threading.Semaphore = field(init=False)
+    _heavy: threading.Lock = field(init=False)
+    _next_heavy_s: float = 0.0  #: when the next heavy client may start; monotonic
 
     def __post_init__(self) -> None:
         node = self.topology.node(self.scenario.subscriber)
@@ -105,7 +107,7 @@ class Leg:
             raise ValueError(f"'{node.name}' is no subscriber: it has no addresses of its own")
         self.addresses = Addresses(node.block4, node.block6, node.ipv4)
         self._truth = {site.name: tuple(one for one in (site.ipv4, site.ipv6) if one) for site in self.lab.sites}
-        self._heavy = threading.Semaphore(1)
+        self._heavy = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -170,14 +172,20 @@ class Leg:
             truth=self._truth,
         )
         if workload.heavy:
-            with self._heavy:
-                begin_s, seen = _measure(ask)
-        else:
-            begin_s, seen = _measure(ask)
+            self._wait_for_start()
+        begin_s, seen = _measure(ask)
         judged = self.watch.judge(begin_s, time.time()) if self.watch else WITHOUT_BOX
         row = self._row(target, number, phase, source, begin_s, seen, judged, after_trigger_s)
         self.record(row)
         return row
+
+    def _wait_for_start(self) -> None:
+        """Let heavy clients start one after another, or they slow down each other and the box."""
+        with self._heavy:
+            now_s = time.monotonic()
+            mine_s = max(now_s, self._next_heavy_s)
+            self._next_heavy_s = mine_s + HEAVY_APART_S
+        time.sleep(mine_s - now_s)
 
     def source(self, target: Target) -> str:
         """A fresh address for an attempt at `target`."""

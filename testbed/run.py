@@ -180,7 +180,8 @@ class _Opened:
         """Wait for the last probe, take the lab down, and tell what the manifest keeps of this leg."""
         if self._probing:
             self._probing.finish()
-        self._about["boxes"] = {box: self._lab.box_stats(box) for box in self._lab.boxes}
+        self._about["load"] = self._watch.load() if self._watch else None
+        self._about["boxes"] = {box: _totals(self._lab.box_stats(box) or {}) for box in self._lab.boxes}
         self._about["links"] = self._lab.link_stats()
         self._about["addresses_reused"] = self.leg.addresses.reused
         self._about["dead"] = self._lab.dead()
@@ -197,6 +198,14 @@ class _Opened:
                 self._watch.__exit__(None, None, None)
                 self._watch = None
             self._lab.stop()
+
+
+#: of a box's answer: what is counted from its start on; the rest belongs to the last window of `BoxWatch`
+_TOTALS = ("alive", "counters", "overruns", "sent", "send_failures", "clock", "fail", "nice")
+
+
+def _totals(stats: dict[str, Any]) -> dict[str, Any]:
+    return {name: stats[name] for name in _TOTALS if name in stats}
 
 
 def _link(folder: Path, leg: str) -> None:

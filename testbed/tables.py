@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from testbed.fidelity import INTERVAL_S
 from testbed.findings import Cell, ResidualFound, policies_of, targets_of, together
 from testbed.stats import Share, percent
 from testbed.telling import residual_span
@@ -121,15 +122,29 @@ def boxes(folder: Path, manifest: dict[str, Any]) -> str:
         for (rule, action, verdict), count in counts.most_common():
             words = (policy, rule, action, verdict, str(count), str(injected[rule, action, verdict]))
             lines.append("<tr>" + "".join(f"<td>{escape(word)}</td>" for word in words) + "</tr>")
-    load = []
+    asked = []
     for leg in manifest["legs"]:
         for box, stats in (leg.get("boxes") or {}).items():
-            if stats and stats.get("alive"):
-                load.append(f"{leg['policy']}/{box}: {stats.get('counters', {}).get('packets', '?')} packets")
+            count = (stats or {}).get("counters", {}).get("packets")
+            if count is not None:
+                asked.append(f"{leg['policy']}/{box} was asked about {count} packets{_load(leg.get('load'))}")
     head = "".join(f"<th>{word}</th>" for word in ("policy", "rule", "action", "verdict", "packets", "injected"))
-    seen = f"<p>Packets that the boxes were asked about: {escape('; '.join(load))}.</p>" if load else ""
+    seen = "<ul>" + "".join(f"<li>{escape(one)}.</li>" for one in asked) + "</ul>" if asked else ""
     return (
         "<section><h2>What the boxes did</h2><p>From the boxes' own logs (decisions.jsonl), which the clients above "
         f"never see. Packets that were simply passed are not in it.</p>{seen}"
         f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></section>'
     )
+
+
+def _load(load: dict[str, Any] | None) -> str:
+    """The worst that a box did, in words."""
+    if not load:
+        return ""
+    parts = []
+    if load["added_p99_s"] is not None:
+        parts.append(f"added at most {load['added_p99_s'] * 1000:.2g} ms to one packet in a hundred")
+    if load["cpu_share"] is not None:
+        parts.append(f"took at most {percent(load['cpu_share'])} of a core")
+    parts.append(f"lost {load['queue_drops']} before it saw them")
+    return ", " + ", ".join(parts) + f" (the worst of windows of {INTERVAL_S:g} s)"

@@ -104,7 +104,7 @@ class Workload(Protocol):
     @property
     def says_name(self) -> bool: ...  #: whether the target's name is there for a censor to read
     @property
-    def heavy(self) -> bool: ...  #: takes so much of a core that only one may run at a time
+    def heavy(self) -> bool: ...  #: takes so much of a core to start that its attempts start one after another
     def measure(self, ask: Ask) -> Observation: ...
 
 

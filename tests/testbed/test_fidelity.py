@@ -30,6 +30,23 @@ def test_each_kind_of_overload_makes_a_row_suspect_and_is_named() -> None:
         assert words in judged.reason
 
 
+def test_a_moment_is_too_short_to_tell_a_share_of_a_core() -> None:
+    moment = _window(begin_s=0.0, end_s=0.01, cpu_share=1.0)
+    assert judge([_window(), moment], 0.005).fidelity is Fidelity.OK
+
+
+def test_the_load_of_a_whole_leg_is_its_worst() -> None:
+    said: list[dict[str, Any]] = [
+        {"alive": True, "queue_drops": 1, "added_p99_s": 0.002, "cpu_share": 0.5},
+        {"alive": True, "queue_drops": 2, "added_p99_s": None, "cpu_share": 0.9},
+    ]
+    watch = BoxWatch(lambda: said.pop(0))
+    time.sleep(0.11)
+    watch.ask()
+    watch.ask()  # too soon for its share of a core to count
+    assert watch.load() == {"added_p99_s": 0.002, "cpu_share": 0.5, "queue_drops": 3}
+
+
 def test_a_dead_box_gives_no_result() -> None:
     assert judge([_window(), _window(alive=False)], 0.005).fidelity is Fidelity.NONE
     assert judge([], 0.005).fidelity is Fidelity.NONE

@@ -63,3 +63,13 @@ def test_one_line_a_policy_says_how_much_how_and_how_long(tmp_path: Path) -> Non
         "2.0 to 4.0 s",
     ):
         assert words in line, words
+
+
+def test_the_boxes_load_is_told_where_it_was_measured(tmp_path: Path) -> None:
+    manifest = run_of(tmp_path, [])
+    load = {"added_p99_s": 0.00052, "cpu_share": 0.25, "queue_drops": 3}
+    manifest["legs"] = [{"policy": "sni-drop", "boxes": {"box": {"counters": {"packets": 77}}}, "load": load}]
+    assert (
+        "sni-drop/box was asked about 77 packets, added at most 0.52 ms to one packet in a hundred, took at most 25 % "
+        "of a core, lost 3 before it saw them (the worst of windows of 0.25 s)."
+    ) in tables.boxes(tmp_path, manifest)
