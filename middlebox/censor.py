@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from middlebox.action import Log
+from middlebox.believing import TcpBelief
 from middlebox.chance import fraction
 from middlebox.checksum import ipv4_header_ok, transport_ok
-from middlebox.flow import Flow, FlowTable, TcpBelief, flow_text, looks_like_an_answer
+from middlebox.flow import Flow, FlowTable, flow_text, looks_like_an_answer
 from middlebox.fragments import Reassembly
 from middlebox.looking import Looking
 from middlebox.match import Within

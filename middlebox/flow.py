@@ -1,16 +1,16 @@
 """The flows a box knows: who began each, how far its handshake is, what has been read of it, and what it now suffers.
 
-The table is bounded: the flow that has been silent longest goes first, and is counted. TCP state is made, moved and
-ended exactly by the segments that the box's ability names; endpoints may well disagree, and evasions live on that.
+The table is bounded: the flow that has been silent longest goes first, and is counted. What makes, moves and ends a TCP
+connection, `believing` says.
 """
 
 from __future__ import annotations
 
-from middlebox.ability import Ability, EndCheck, EndEffect, Handshake, Header, Segment, Sequence, Tcp
+from middlebox.ability import Ability, Handshake
 from middlebox.dissect.base import Fact
-from middlebox.packet import ACK, FIN, ICMP, ICMPV6, RST, SYN, TCP, UDP, PacketView, address_text
+from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text
 from middlebox.policy import Rule
-from middlebox.stream import Stream, distance
+from middlebox.stream import Stream
 from middlebox.verdict import Direction
 
 FlowKey = tuple[bytes, int, bytes, int, int]
@@ -47,18 +47,6 @@ def looks_like_an_answer(view: PacketView) -> bool:
     if view.proto == TCP and view.flags & SYN:
         return bool(view.flags & ACK)
     return view.src_port < view.dst_port and view.src_port < _WELL_KNOWN and view.src_port != 0
-
-
-def segment_of(view: PacketView) -> Segment:
-    """The kind of a TCP segment."""
-    flags = view.flags
-    if flags & RST:
-        return Segment.RST_ACK if flags & ACK else Segment.RST
-    if flags & SYN:
-        return Segment.SYN_ACK if flags & ACK else Segment.SYN
-    if flags & FIN:
-        return Segment.FIN
-    return Segment.DATA if view.payload_len else Segment.ACK
 
 
 class _Dropping:
@@ -264,116 +252,3 @@ class FlowTable:
         while len(self._flows) >= self._ability.limits.flows:
             self._remove(next(iter(self._flows)))
             self.evicted += 1
-
-
-class TcpBelief:
-    """Moves TCP flows by the segments that the box believes."""
-
-    __slots__ = ("_ability", "_readers", "_table", "_tcp")
-
-    def __init__(self, ability: Ability, table: FlowTable, readers: tuple[str, ...]) -> None:
-        self._ability = ability
-        self._tcp: Tcp = ability.tcp
-        self._table = table
-        self._readers = readers  # the dissectors that the policy wants on TCP
-
-    def reads_header(self, view: PacketView) -> bool:
-        """True if the box understands this packet's TCP header."""
-        if self._tcp.header is Header.ANY:
-            return True
-        if view.malformed:
-            return False
-        return self._tcp.header is not Header.PLAIN or view.data_offset == 20
-
-    def find(self, view: PacketView, now_ns: int) -> Flow | None:
-        """The known flow of a segment; a SYN on a flow that was closing begins a new one."""
-        flow = self._table.find(view, now_ns)
-        if flow is not None and flow.closing and segment_of(view) is Segment.SYN and Segment.SYN in self._tcp.create:
-            self._table.forget(flow)
-            return None
-        return flow
-
-    def begin(self, view: PacketView, now_ns: int) -> Flow | None:
-        """A flow for a packet that belongs to none, or None if this segment does not make one."""
-        kind = segment_of(view)
-        if kind in self._tcp.create:
-            pass
-        elif not (self._tcp.mid_stream and kind is Segment.DATA):
-            return None
-        flow = self._table.make(view, now_ns, from_server=looks_like_an_answer(view))
-        flow.picked_up = kind is not Segment.SYN and kind is not Segment.SYN_ACK
-        return flow
-
-    def follow(self, flow: Flow, view: PacketView, direction: Direction) -> str:
-        """Move the flow's state by a segment, before its payload is read; say what changed, "" for nothing."""
-        kind = segment_of(view)
-        tcp = self._tcp
-        said = ""
-        if kind is Segment.SYN and direction is Direction.TO_SERVER:
-            flow.syn = True
-        elif kind is Segment.SYN_ACK and direction is Direction.TO_CLIENT:
-            flow.syn_ack = True
-        elif direction is Direction.TO_SERVER and flow.syn_ack and view.flags & ACK and kind is not Segment.SYN:
-            flow.acked = True
-        progress = flow.progress.get(direction)
-        begins = (view.seq + (1 if view.flags & SYN else 0)) & 0xFFFF_FFFF
-        if progress is None:
-            wanted = direction in self._ability.inspect.directions and not flow.stopped
-            stream = Stream(begins, self._ability.reassembly, tcp.sequence)
-            progress = flow.progress[direction] = Progress(self._readers if wanted else (), stream)
-        if flow.resynchronising and kind in tcp.resynchronise:
-            flow.resynchronising = False
-            said = self._move(flow, view, direction, begins)
-        elif kind in tcp.resynchronise and tcp.end_effect is not EndEffect.RESYNCHRONISE:
-            said = self._move(flow, view, direction, begins)
-        if view.flags & (FIN | RST):
-            flow.closing = True
-            if kind in tcp.end or (view.flags & FIN and Segment.FIN in tcp.end):
-                said = self._end(flow, view, progress) or said
-        return said
-
-    def _move(self, flow: Flow, view: PacketView, direction: Direction, begins: int) -> str:
-        """Believe the segment's sequence number for its direction, and a SYN+ACK's acknowledgement for the other."""
-        said = ""
-        progress = flow.progress.get(direction)
-        if progress is not None and progress.stream.expected != begins:
-            if not (view.payload_len and distance(begins, progress.stream.expected) < 0):
-                said = "resynchronised to this segment's sequence number"
-            progress.stream.move(begins)
-            progress.need = 1
-        other = flow.progress.get(direction.reverse)
-        acknowledges = view.flags & SYN and view.flags & ACK
-        if acknowledges and other is not None and other.stream.expected != view.ack:
-            said = "resynchronised to what this SYN+ACK acknowledges"
-            other.stream.move(view.ack)
-            other.need = 1
-        return said
-
-    def _end(self, flow: Flow, view: PacketView, progress: Progress) -> str:
-        tcp = self._tcp
-        if tcp.end_effect is EndEffect.IGNORE:
-            return ""
-        if tcp.end_check is EndCheck.SEQUENCE and tcp.sequence is not Sequence.ANY:
-            off = distance(view.seq, progress.stream.expected)
-            if off != 0:
-                return f"not believed: this end's sequence number is {off:+} bytes off the expected one"
-        if tcp.end_effect is EndEffect.RESYNCHRONISE:
-            flow.resynchronising = True
-            return "the next segment's sequence number will be believed"
-        self._table.forget(flow)
-        return "forgot the connection"
-
-    def end_all(self, view: PacketView) -> bool:
-        """Under `end_check: nothing` a stranger's RST or FIN ends every connection of the box; True if it did."""
-        kind = segment_of(view)
-        tcp = self._tcp
-        if tcp.end_check is not EndCheck.NOTHING or tcp.end_effect is EndEffect.IGNORE:
-            return False
-        if kind not in tcp.end and not (view.flags & FIN and Segment.FIN in tcp.end):
-            return False
-        for flow in self._table.all():
-            if tcp.end_effect is EndEffect.RESYNCHRONISE:
-                flow.resynchronising = True
-            else:
-                self._table.forget(flow)
-        return True

@@ -1,188 +1,98 @@
-"""Which TCP a box believes: each switch of the ability, with the evasion that it opens or closes."""
+"""The table of flows: who is who, silence, and its bounds."""
 
 from __future__ import annotations
 
 import pytest
-from scapy.layers.inet import TCP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.packet import Packet
 
-from tests.middlebox.dialogue import Play, dropped, get, hello, passed
+from middlebox.ability import Ability, Limits, Tcp
+from middlebox.flow import FlowTable, flow_text, looks_like_an_answer
+from middlebox.packet import PacketView, view
+from middlebox.verdict import Direction
 
-RULE = """
-    rules:
-      - {name: sni, match: {tls.sni: {under: blocked.example}}, action: {drop: flow}}
-"""
-
-
-def box(words: str) -> Play:
-    return Play(f"    name: box\n    box: {{{words}}}\n{RULE}")
+S = 1_000_000_000
 
 
-def halves() -> tuple[bytes, bytes]:
-    """A ClientHello cut inside its SNI."""
-    text = hello()
-    cut = text.index(b"blocked") + 3
-    return text[:cut], text[cut:]
+def seen(packet: Packet) -> PacketView:
+    found = view(bytes(packet))
+    assert found is not None
+    return found
 
 
-@pytest.mark.parametrize(("words", "blocked"), [("", True), ("reassembly: {segments: false}", False)])
-def test_two_segments_evade_a_box_that_does_not_join_them(words: str, blocked: bool) -> None:
-    flow = box(words).connect()
-    first, second = halves()
-    assert passed(flow.send(first))
-    assert dropped(flow.send(second)) is blocked
+def datagram(sport: int, *, back: bool = False) -> PacketView:
+    if back:
+        return seen(IP(src="203.0.113.5", dst="10.0.0.1") / UDP(sport=53, dport=sport))
+    return seen(IP(src="10.0.0.1", dst="203.0.113.5") / UDP(sport=sport, dport=53))
 
 
-@pytest.mark.parametrize(("words", "blocked"), [("", True), ("tcp: {sequence: exact}", False)])
-def test_segments_out_of_order(words: str, blocked: bool) -> None:
-    play = box(words)
-    flow = play.connect()
-    first, second = halves()
-    play.give(flow.to_server(second, seq=flow.seq + len(first)))
-    assert dropped(play.give(flow.to_server(first))) is blocked
+def table(flows: int = 100, idle_s: int = 600) -> FlowTable:
+    return FlowTable(Ability(limits=Limits(flows=flows), tcp=Tcp(idle_ns=idle_s * S)))
 
 
-@pytest.mark.parametrize(("words", "blocked"), [("", True), ("reassembly: {records: false}", False)])
-def test_two_records_evade_a_box_that_does_not_join_them(words: str, blocked: bool) -> None:
-    """TLS record fragmentation passes the GFW (Niere et al., CCS 2023)."""
-    text = hello()
-    body, cut = text[5:], 100
-    split = b""
-    for part in (body[:cut], body[cut:]):
-        split += text[:3] + len(part).to_bytes(2, "big") + part
-    assert dropped(box(words).connect().send(split)) is blocked
+def test_both_directions_find_the_same_flow() -> None:
+    flows = table()
+    made = flows.make(datagram(1000), 0, from_server=False)
+    assert flows.find(datagram(1000), 1) is made
+    assert flows.find(datagram(1000, back=True), 2) is made
+    assert flows.find(datagram(1001), 3) is None
+    assert made.direction(datagram(1000)) is Direction.TO_SERVER
+    assert made.direction(datagram(1000, back=True)) is Direction.TO_CLIENT
 
 
-def test_one_byte_segments_do_not_evade() -> None:
-    flow = box("").connect()
-    verdicts = [dropped(flow.send(bytes((byte,)))) for byte in hello()]
-    assert any(verdicts)
+def test_a_flow_that_is_met_by_its_answer_first_has_the_same_client() -> None:
+    flows = table()
+    assert flows.make(datagram(1000, back=True), 0, from_server=True).text == "udp 10.0.0.1:1000>203.0.113.5:53"
+
+
+def test_silence_beyond_the_limit_forgets_and_each_packet_begins_it_anew() -> None:
+    flows = table(idle_s=60)
+    flows.make(datagram(1000), 0, from_server=False)
+    assert flows.find(datagram(1000), 59 * S) is not None
+    assert flows.find(datagram(1000), 118 * S) is not None
+    assert flows.find(datagram(1000), 179 * S) is None
+    assert (len(flows), flows.expired) == (0, 1)
+
+
+def test_the_flow_that_was_silent_longest_goes_first() -> None:
+    flows = table(flows=3)
+    for index in range(3):
+        flows.make(datagram(1000 + index), index * 10 * S, from_server=False)
+    assert flows.find(datagram(1000), 40 * S) is not None  # the oldest speaks again
+    flows.make(datagram(2000), 50 * S, from_server=False)
+    assert flows.find(datagram(1001), 51 * S) is None
+    assert flows.find(datagram(1000), 51 * S) is not None
+    assert flows.evicted == 1
+
+
+def test_old_flows_are_swept_out_while_new_ones_come() -> None:
+    flows = table(flows=1000, idle_s=10)
+    for index in range(100):
+        flows.make(datagram(1000 + index), 0, from_server=False)
+    for index in range(60):
+        flows.make(datagram(3000 + index), 20 * S, from_server=False)
+    assert len(flows) == 60
 
 
 @pytest.mark.parametrize(
-    ("words", "blocked"),
+    ("packet", "answer"),
     [
-        ("tcp: {handshake: syn}", True),
-        ("tcp: {handshake: none}", True),
-        ("tcp: {handshake: syn-ack}", False),
-        ("tcp: {handshake: complete}", False),
+        (IP() / TCP(sport=40000, dport=443, flags="S"), False),
+        (IP() / TCP(sport=443, dport=40000, flags="SA"), True),
+        (IP() / TCP(sport=443, dport=40000, flags="PA"), True),
+        (IP() / TCP(sport=40000, dport=443, flags="PA"), False),
+        (IP() / TCP(sport=8443, dport=40000, flags="PA"), False),
+        (IP() / UDP(sport=53, dport=5353), True),
+        (IP() / ICMP(), False),
     ],
 )
-def test_a_box_that_wants_the_servers_part_is_blind_without_it(words: str, blocked: bool) -> None:
-    from tests.middlebox.dialogue import Connection
-
-    play = box(words)
-    flow = Connection(play)
-    flow.syn()
-    assert dropped(flow.send(hello())) is blocked
+def test_who_answers_is_guessed_by_flags_then_by_well_known_ports(packet: Packet, answer: bool) -> None:
+    assert looks_like_an_answer(seen(packet)) is answer
 
 
-@pytest.mark.parametrize(("words", "blocked"), [("", False), ("tcp: {mid_stream: true}", True)])
-def test_a_flow_whose_beginning_was_not_seen(words: str, blocked: bool) -> None:
-    from tests.middlebox.dialogue import Connection
-
-    assert dropped(Connection(box(words)).send(hello())) is blocked
-
-
-def test_a_flow_picked_up_from_the_servers_side_knows_who_is_the_client() -> None:
-    from tests.middlebox.dialogue import Connection
-
-    play = box("tcp: {mid_stream: true}")
-    decision = Connection(play).answer(b"from the middle")
-    assert decision.flow == "tcp 10.0.0.1:40000>203.0.113.5:443"
-
-
-@pytest.mark.parametrize(
-    ("words", "blocked"),
-    [
-        ("", True),  # the number is wrong: not believed
-        ("tcp: {end_check: flow}", False),
-        ("tcp: {end_effect: ignore}", True),
-        ("tcp: {end: [fin]}", True),
-    ],
-)
-def test_a_reset_with_a_wrong_number_before_the_hello(words: str, blocked: bool) -> None:
-    play = box(words)
-    flow = play.connect()
-    assert passed(play.give(flow.to_server(flags="R", seq=flow.seq + 50_000)))
-    assert dropped(flow.send(hello())) is blocked
-
-
-@pytest.mark.parametrize(
-    ("words", "blocked"), [("", False), ("minimum_ttl: 5", True), ("tcp: {end_effect: ignore}", True)]
-)
-def test_a_reset_that_dies_before_the_server(words: str, blocked: bool) -> None:
-    """An insertion packet (Ptacek & Newsham 1998): the box believes it, the server never gets it."""
-    play = box(words)
-    flow = play.connect()
-    play.give(flow.to_server(flags="R", ttl=3))
-    assert dropped(flow.send(hello())) is blocked
-
-
-@pytest.mark.parametrize(("words", "blocked"), [("", False), ("checksums: verify", True)])
-def test_a_decoy_with_a_bad_checksum(words: str, blocked: bool) -> None:
-    play = box(words)
-    flow = play.connect()
-    decoy = flow.to_server(hello("innocent.example"))
-    decoy[TCP].chksum = 0x1234
-    play.give(decoy)
-    assert dropped(flow.send(hello())) is blocked
-
-
-@pytest.mark.parametrize(("words", "blocked"), [("", True), ("tcp: {header: plain}", False)])
-def test_an_option_hides_the_packet_from_a_box_that_reads_plain_headers(words: str, blocked: bool) -> None:
-    """Henan (Wu et al., S&P 2025)."""
-    flow = box(words).connect()
-    decision = flow.send(hello(), options=(("NOP", None), ("NOP", None), ("Timestamp", (1, 2))))
-    assert dropped(decision) is blocked
-
-
-def test_a_box_that_resynchronises_on_a_second_syn_loses_the_real_stream() -> None:
-    for words, blocked in (("", True), ("tcp: {resynchronise: [syn]}", False)):
-        play = box(words)
-        flow = play.connect()
-        play.give(flow.to_server(flags="S", seq=77_777_777))
-        assert dropped(flow.send(hello())) is blocked
-
-
-def test_after_a_reset_the_next_segment_is_believed_where_the_ability_says_so() -> None:
-    """GFW's resynchronisation state (Wang et al., IMC 2017)."""
-    play = box("tcp: {end: [rst], end_check: flow, end_effect: resynchronise, resynchronise: [data, ack]}")
-    flow = play.connect()
-    play.give(flow.to_server(flags="R"))
-    play.give(flow.to_server(b"junk", seq=flow.seq + 9_999))  # now the box follows this number
-    assert passed(flow.send(hello()))
-
-
-def test_a_new_connection_on_the_same_ports_is_a_new_flow() -> None:
-    play = box("")
-    flow = play.connect()
-    flow.send(hello("innocent.example"))
-    play.give(flow.to_server(flags="FA"))
-    assert dropped(play.connect(isn=500_000).send(hello()))
-
-
-def test_a_limit_of_packets_ends_the_reading() -> None:
-    play = Play("""
-        name: limit
-        box: {inspect: {packets: 3}}
-        rules:
-          - {name: host, match: {http.host: {under: blocked.example}}, action: {drop: flow}}
-    """)
-    flow = play.connect(dport=80)
-    for _ in range(3):
-        assert passed(flow.send(get("innocent.example")))
-    assert passed(flow.send(get()))
-
-
-@pytest.mark.parametrize(("size", "blocked"), [(100, True), (101, False)])
-def test_junk_of_101_bytes_first_ends_the_inspection(size: int, blocked: bool) -> None:
-    """Twitter's throttler, 2021 (Xue et al., IMC 2021): 100 bytes of junk do not evade it."""
-    play = Play("""
-        name: stranger
-        box: {inspect: {stranger: 101 bytes}, reassembly: {segments: false}}
-        rules:
-          - {name: sni, match: {tls.sni: {under: blocked.example}}, action: {drop: flow}}
-    """)
-    flow = play.connect()
-    flow.send(b"\x00" * size)
-    assert dropped(flow.send(hello())) is blocked
+def test_a_flow_has_a_text_that_tells_its_ends() -> None:
+    four, six = bytes((192, 0, 2, 1)), bytes.fromhex("20010db8000000000000000000000001")
+    assert flow_text(6, four, 1, four, 2) == "tcp 192.0.2.1:1>192.0.2.1:2"
+    assert flow_text(17, six, 1, six, 2) == "udp [2001:db8::1]:1>[2001:db8::1]:2"
+    assert flow_text(58, six, 0, six, 0) == "icmp 2001:db8::1>2001:db8::1"
+    assert flow_text(47, four, 0, four, 0) == "ip-47 192.0.2.1>192.0.2.1"
