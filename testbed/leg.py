@@ -26,6 +26,8 @@ from testbed.workloads import WORKLOADS
 
 MAIN = "main"  #: the phase of ordinary attempts
 
+NO_IPV6 = "this machine's kernel has no IPv6 ('penstock doctor' tells more)"
+
 #: seconds between the starts of two heavy clients: one takes about 0.15 s of a core until it sends
 HEAVY_APART_S = 0.25
 #: how often suspect attempts are made again; then the machine is too slow, and the report says so
@@ -95,6 +97,7 @@ class Leg:
     topology: Topology
     record: Callable[[Row], None]
     link_means: str = ""
+    ipv6: bool = True  #: whether this machine's kernel gives the lab IPv6
     watch: BoxWatch | None = None
     addresses: Addresses = field(init=False)
     _truth: dict[str, tuple[str, ...]] = field(init=False)
@@ -173,7 +176,7 @@ class Leg:
         )
         if workload.heavy:
             self._wait_for_start()
-        begin_s, seen = _measure(ask)
+        begin_s, seen = _measure(ask) if self.ipv6 or target.family != 6 else (time.time(), no_result(NO_IPV6))
         judged = self.watch.judge(begin_s, time.time()) if self.watch else WITHOUT_BOX
         row = self._row(target, number, phase, source, begin_s, seen, judged, after_trigger_s)
         self.record(row)
@@ -223,7 +226,7 @@ class Leg:
         elif seen.outcome is Outcome.NO_RESULT:
             judged = Judgement(
                 fidelity=Fidelity.NONE,
-                reason="the attempt could not be made",
+                reason=f"the attempt could not be made: {seen.note}",
                 added_p99_s=judged.added_p99_s,
                 drops=judged.drops,
             )

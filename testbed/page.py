@@ -25,6 +25,8 @@ tbody th { font-weight: normal; min-width: 10rem; }
 tbody th span { display: block; color: var(--soft); font-size: 0.8rem; line-height: 1.3; }
 td { vertical-align: top; padding: 0.35rem 0.5rem; overflow-wrap: break-word; }
 td small { display: block; line-height: 1.35; }
+td span { white-space: nowrap; }
+.matrix tbody th { width: 15rem; }
 .ok { background: var(--ok); } .blocked { background: var(--blocked); } .some { background: var(--some); }
 .none { color: var(--soft); background: #f3f3f3; }
 .off { outline: 3px solid #1d1f21; outline-offset: -3px; }

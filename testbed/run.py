@@ -160,6 +160,7 @@ class _Opened:
                 topology=topology,
                 record=record,
                 link_means=str(self.facts.get("delay_means", "")),
+                ipv6=bool(self.facts.get("ipv6", True)),
                 watch=self._watch,
             )
             if policy and steps(scenario):

@@ -42,7 +42,7 @@ class Scenario:
     parallel: int = 8  #: attempts under way at a time
     residual: Residual | None = None
     residual_wait_s: float = 60.0  #: the longest wait between trigger and probe; 0: not measured
-    #: (policy, target) -> why a target that the policy means to block gets through all the same
+    #: (policy, target) -> why a target that this policy, of the scenario or not, means to block gets through
     gets_through: Mapping[tuple[str, str], str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ from testbed.findings import Cell, ResidualFound, policies_of, targets_of, toget
 from testbed.stats import Share, percent
 from testbed.telling import residual_span
 
+MOST_FAILURES = 3  #: kinds of failure that a cell has room for
+
 
 def short(found: Sequence[Cell], beside: Sequence[ResidualFound], manifest: dict[str, Any]) -> str:
     """One line a policy."""
@@ -91,11 +93,11 @@ def _cell(cell: Cell | None) -> str:
         return f'<td class="none">no result<small>{cell.suspect + cell.lost} left out</small></td>'
     kind = "ok" if share.hits == 0 else "blocked" if share.hits == share.n else "some"
     mark = "overblocking" if cell.over else "underblocking" if cell.under else ""
-    why = cell.failures[0][0] if cell.failures else ""
+    why = [name for name, _ in cell.failures[:MOST_FAILURES]]
     left = f"{cell.suspect + cell.lost} left out" if cell.suspect + cell.lost else ""
-    lines = [f"{percent(share.low)} to {percent(share.high)}", why, mark, left]
+    lines = [f"{percent(share.low)} to {percent(share.high)}", *why, mark, left]
     small = "".join(f"<small>{_breakable(line)}</small>" for line in lines if line)
-    return f'<td class="{kind}{" off" if mark else ""}"><b>{share.hits}/{share.n}</b> blocked{small}</td>'
+    return f'<td class="{kind}{" off" if mark else ""}"><span><b>{share.hits}/{share.n}</b> blocked</span>{small}</td>'
 
 
 def _breakable(text: str) -> str:

@@ -49,7 +49,7 @@ def main(url: str, browser: str, family: str, limit: str, source: str = "") -> i
     try:
         curl.perform()
     except CurlError as error:
-        code, text = int(error.code), str(error)
+        code, text = int(error.code), _words(str(error))
     report: dict[str, object] = {"exitcode": code, "errormsg": text}
     for name, info in _REPORT.items():
         value = curl.getinfo(info)
@@ -58,6 +58,11 @@ def main(url: str, browser: str, family: str, limit: str, source: str = "") -> i
     sys.stdout.write(body.getvalue().decode(errors="replace") + "\n" + json.dumps(report))
     curl.close()
     return code
+
+
+def _words(text: str) -> str:
+    """libcurl's own words out of the sentence that curl_cffi puts around them."""
+    return text.rpartition("curl: (")[2].partition(") ")[2].partition(". See https://")[0] or text
 
 
 if __name__ == "__main__":

@@ -111,3 +111,16 @@ def test_ipv6_targets_are_asked_from_ipv6_but_names_are_not(tmp_path: Path) -> N
     page = dataclasses.replace(SCENARIO.targets[0], family=6)
     assert ":" in leg.source(page)
     assert ":" not in leg.source(dataclasses.replace(page, workload="dns"))
+
+
+def test_without_ipv6_its_targets_have_no_result_and_say_why(tmp_path: Path) -> None:
+    rows: list[Row] = []
+    scenario = dataclasses.replace(
+        SCENARIO, attempts=1, residual=None, targets=(dataclasses.replace(SCENARIO.targets[1], family=6),)
+    )
+    leg = _leg(rows, tmp_path, scenario=scenario)
+    leg.ipv6 = False
+    leg.measure()
+    (row,) = rows
+    assert (row.outcome, row.fidelity) == (Outcome.NO_RESULT, Fidelity.NONE)
+    assert "has no IPv6" in row.fidelity_reason

@@ -35,7 +35,7 @@ def test_a_cell_is_coloured_by_what_was_seen_and_framed_where_the_policy_meant_o
     some = dataclasses.replace(CELL, blocked=wilson(3, 10), failures=(("connection_reset", 3),))
     for number, (cell, start, words) in enumerate(
         (
-            (CELL, ' class="ok"', "<b>0/10</b> blocked<small>0 % to 27.8 %</small>"),
+            (CELL, ' class="ok"', "<b>0/10</b> blocked</span><small>0 % to 27.8 %</small>"),
             (some, ' class="some off"', "connection_<wbr>reset</small><small>overblocking"),
             (dataclasses.replace(some, intended="blocked"), ' class="some off"', "underblocking"),
             (dataclasses.replace(CELL, blocked=wilson(9, 9), suspect=1), ' class="blocked off"', "1 left out"),

@@ -180,6 +180,8 @@ def test_a_browsers_page_is_ok_and_its_hello_spans_two_segments(certificate: Pat
         seen = Browser().measure(ask)
         thread.join(5)
     assert (seen.outcome, seen.failure) == (Outcome.BLOCKED, "eof_error"), seen
+    assert "curl_cffi" not in seen.note
+    assert not seen.note.startswith("Failed to perform")
     assert hello[0][0] == 22  # a TLS handshake record
     assert len(hello[0]) > 1460  # more than one segment holds on an Ethernet
 
