@@ -170,7 +170,7 @@ class Leg:
         ask = Ask(
             host=self.lab.host(self.scenario.subscriber),
             target=target,
-            limit_s=self.scenario.limit_s if limit_s is None else limit_s,
+            limit_s=self.scenario.patience_s if limit_s is None else limit_s,
             source=source,
             truth=self._truth,
         )

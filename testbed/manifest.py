@@ -18,7 +18,6 @@ from typing import Any
 
 from testbed.fidelity import MAX_CPU, most_added_s
 from testbed.scenario import Scenario
-from testbed.topology import shipped
 
 FORMAT = 1  #: of the file; a reader refuses a higher one
 _ROOT = Path(__file__).resolve().parent.parent
@@ -46,9 +45,9 @@ def begin(
         "backend": "emulate",
         "seed": seed,
         "scenario": plain(asdict(scenario)),
-        "topology": plain(asdict(shipped(scenario.topology))),
+        "topology": plain(asdict(scenario.network)),
         "policies": policies,
-        "limits": {"added_p99_s": most_added_s(shipped(scenario.topology)), "cpu_share": MAX_CPU},
+        "limits": {"added_p99_s": most_added_s(scenario.network), "cpu_share": MAX_CPU},
         "facts": {},
         "legs": [],
         "checks": [],

@@ -9,6 +9,7 @@ from testbed.findings import targets_of
 from testbed.leg import MORE_ROUNDS
 from testbed.result import CONTROL
 from testbed.run import as_typed
+from testbed.speed import slowed
 from testbed.stats import percent
 from testbed.topology import Role, shipped
 from testbed.workloads import WORKLOADS
@@ -26,9 +27,10 @@ def method(manifest: dict[str, Any]) -> str:
     )
     reused = sum(int(leg.get("addresses_reused", 0)) for leg in manifest["legs"])
     again = f" {reused} attempts had to use an address a second time." if reused else ""
+    patience_s = scenario["limit_s"] * scenario["slowdown"]
     said = (
         f"Host {scenario['subscriber']} asked, up to {scenario['parallel']} attempts at a time, in a random order that "
-        f"the seed fixes; a client gave up after {scenario['limit_s']:g} s. Every attempt came from an address of its "
+        f"the seed fixes; a client gave up after {patience_s:g} s. Every attempt came from an address of its "
         f"own.{again} A page counts as got through only if it is the page of the asked host, with a valid certificate; "
         "a name, only if the answer is an address that it really has. Failures carry the strings of OONI's data format "
         "df-007. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. "
@@ -45,13 +47,20 @@ def method(manifest: dict[str, Any]) -> str:
 
 def _way(manifest: dict[str, Any]) -> str:
     """The path of the packets, in words."""
-    topology = shipped(manifest["topology"]["name"])
+    factor = manifest["scenario"]["slowdown"]
+    topology = slowed(shipped(manifest["topology"]["name"]), factor)
     here = manifest["scenario"]["subscriber"]
     there = topology.having(Role.WEB)[0].name
     home, back = topology.path(here, there), topology.path(there, here)
     trip_s = topology.delay(here, there) + topology.delay(there, here)
     other = "" if back[::-1] == home else f" Answers come back by {' - '.join(back)}."
-    return f"Packets go by {' - '.join(home)}; the links alone take {trip_s * 1000:g} ms there and back.{other}"
+    slower = (
+        f" All delays are {factor} times as long, all rates as many times lower, and clients as many times more "
+        "patient, than in the network of this name, so that this slow machine keeps up."
+        if factor > 1
+        else ""
+    )
+    return f"Packets go by {' - '.join(home)}; the links alone take {trip_s * 1000:g} ms there and back.{other}{slower}"
 
 
 def again(manifest: dict[str, Any]) -> str:

@@ -71,6 +71,8 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
         if notes
         else '<p class="fine">All that this scenario expects held (the list is under "How it was measured").</p>'
     )
+    factor = scenario["slowdown"]
+    slower = f", {factor} times slower" if factor > 1 else ""
     worth = Counter(str(one) for one in rows["fidelity"])
     facts = [
         ("run", manifest["run"]),
@@ -78,7 +80,7 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
         ("seed", manifest["seed"]),
         ("attempts", f"{scenario['attempts']} at each target under each policy, {len(rows)} in all"),
         ("full fidelity", f"{worth['ok']} of {len(rows)} attempts"),
-        ("network", f"emulated, topology {manifest['topology']['name']}"),
+        ("network", f"emulated, topology {manifest['topology']['name']}{slower}"),
         ("delays made by", manifest["facts"].get("delay_means", "nothing")),
         ("kernel", manifest["machine"]["kernel"]),
         ("penstock", " ".join(filter(None, [manifest["versions"]["penstock"], manifest["versions"]["commit"][:12]]))),

@@ -74,7 +74,9 @@ class Probing:
             return
         leg = self._leg
         source = leg.source(self._trigger)
-        row = leg.attempt(self._trigger, number + 1, source=source, phase=TRIGGER, limit_s=TRIGGER_LIMIT_S)
+        row = leg.attempt(
+            self._trigger, number + 1, source=source, phase=TRIGGER, limit_s=TRIGGER_LIMIT_S * leg.scenario.slowdown
+        )
         if row.outcome is not Outcome.BLOCKED:
             return  # nothing was triggered, so nothing can stay behind
         # the name goes out when TCP is connected; without a connection it was the DNS question at the start

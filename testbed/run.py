@@ -27,7 +27,6 @@ from testbed.leg import Leg, RunningLab
 from testbed.residual import Probing, steps
 from testbed.result import CONTROL, Row, RowsFile, read_rows
 from testbed.scenario import Scenario
-from testbed.topology import shipped
 
 #: files of the only policy's leg that also stand at the top of the run folder
 _AT_THE_TOP = ("decisions.jsonl", "box.pcap", "box.json", "client.pcap", "server.pcap", "logs")
@@ -133,7 +132,7 @@ class _Opened:
     ) -> None:
         name = policy.name if policy else CONTROL
         self._about: dict[str, Any] = {"policy": name, "folder": name, "started": _now()}
-        topology = shipped(scenario.topology)
+        topology = scenario.network
         # sites: those of the scenario's targets, so that the lab serves what is asked for
         sites = dict.fromkeys([*scenario.sites, *(target.host for target in scenario.targets)])
         self._lab = Lab(policy, topology, list(sites), seed, folder / name)

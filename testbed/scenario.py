@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from testbed.topology import SHIPPED, Role, shipped
+from testbed.speed import slowed
+from testbed.topology import SHIPPED, Role, Topology, shipped
 from testbed.workload import Target
 from testbed.workloads import WORKLOADS
 
@@ -40,6 +41,7 @@ class Scenario:
     attempts: int = 10  #: of each target, for each policy
     limit_s: float = 3.0  #: after which a client gives up
     parallel: int = 8  #: attempts under way at a time
+    slowdown: int = 1  #: all of the network and the clients' patience so many times slower, for a slow machine
     residual: Residual | None = None
     residual_wait_s: float = 60.0  #: the longest wait between trigger and probe; 0: not measured
     #: (policy, target) -> why a target that this policy, of the scenario or not, means to block gets through
@@ -65,9 +67,20 @@ class Scenario:
             ("limit", self.limit_s, 0.1, 3600),
             ("parallel", self.parallel, 1, 64),
             ("residual_wait", self.residual_wait_s, 0, 86_400),
+            ("slowdown", self.slowdown, 1, 20),
         ):
             if not low <= value <= high:
                 raise ValueError(f"{what} is {value:g}; expected a number from {low:g} to {high:g}")
+
+    @property
+    def network(self) -> Topology:
+        """The network as it is built."""
+        return slowed(shipped(self.topology), self.slowdown)
+
+    @property
+    def patience_s(self) -> float:
+        """After which a client gives up, in the network as it is built."""
+        return self.limit_s * self.slowdown
 
     def target(self, name: str) -> Target:
         return next(target for target in self.targets if target.name == name)
@@ -88,6 +101,12 @@ SETTINGS: dict[str, Setting] = {
     "parallel": Setting("parallel", int, "a whole number", "attempts under way at a time"),
     "residual_wait": Setting(
         "residual_wait_s", float, "a number of seconds", "longest wait for residual censorship to end; 0: do not ask"
+    ),
+    "slowdown": Setting(
+        "slowdown",
+        int,
+        "a whole number",
+        "the network so many times slower (1: as it is; without it, as this machine needs)",
     ),
     "subscriber": Setting("subscriber", str, "a host", "the host that asks"),
     "topology": Setting("topology", str, "a topology's name", "the network"),

@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     from testbed.telling import summary
 
     scenario, policies = _understand(args)
-    command = _command(args)
+    command = _command(args, scenario.slowdown)
     try:
         folder = run.new_folder(scenario, args.out)
     except OSError as error:
@@ -53,6 +53,12 @@ def main(args: argparse.Namespace) -> int:
     print(
         f"{scenario.question}\ncontrol, then {', '.join(one.name for one in policies)}; into {folder}", file=sys.stderr
     )
+    if scenario.slowdown > 1:
+        print(
+            f"the network is {scenario.slowdown} times slower than it is meant to be, so that this slow machine keeps "
+            "up (--set slowdown=1: not)",
+            file=sys.stderr,
+        )
     try:
         with _Bar(run.total(scenario, policies)) as bar:
             ran = run.run(
@@ -83,6 +89,7 @@ def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
     from middlebox.load import LoadError
     from middlebox.policy import Policy
     from testbed.scenario import change, find
+    from testbed.speed import slowdown
 
     if args.backend != "emulate":
         hint = "not in this version" if args.backend == "simulate" else "unknown"
@@ -91,6 +98,8 @@ def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
         scenario = change(find(args.scenario), args.set)
         if args.attempts is not None:
             scenario = dataclasses.replace(scenario, attempts=args.attempts)
+        if not any(word.startswith("slowdown=") for word in args.set):
+            scenario = dataclasses.replace(scenario, slowdown=slowdown())
     except ValueError as error:
         raise UsageError(str(error)) from None
     policies: list[Policy] = []
@@ -112,7 +121,7 @@ def _distinct(names: list[str]) -> None:
             raise UsageError(f"two policies are called '{name}'; the rows could not tell them apart")
 
 
-def _command(args: argparse.Namespace) -> list[str]:
+def _command(args: argparse.Namespace, slowdown: int) -> list[str]:
     """The command line that repeats this run; without `--out`, which may not be used twice."""
     words = ["run", args.scenario]
     for name in args.policy or []:
@@ -121,6 +130,8 @@ def _command(args: argparse.Namespace) -> list[str]:
         words += ["--attempts", str(args.attempts)]
     for setting in args.set:
         words += ["--set", setting]
+    if slowdown > 1 and not any(word.startswith("slowdown=") for word in args.set):
+        words += ["--set", f"slowdown={slowdown}"]
     return [*words, "--seed", str(args.seed)]
 
 

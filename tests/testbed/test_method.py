@@ -32,3 +32,12 @@ def test_how_to_repeat_is_a_command_and_a_replay(tmp_path: Path) -> None:
     text = method.again(run_of(tmp_path, []))
     assert "<pre>./penstock run pretended\n./penstock replay sni-drop " in text
     assert f"{tmp_path.name}/sni-drop/box.pcap</pre>" in text
+
+
+def test_a_network_that_was_slowed_down_is_owned_up_to(tmp_path: Path) -> None:
+    manifest = run_of(tmp_path, [])
+    manifest["topology"], manifest["scenario"]["slowdown"] = plain({"name": "national"}), 10
+    text = method.method(manifest)
+    assert "the links alone take 380 ms there and back." in text
+    assert "All delays are 10 times as long" in text
+    assert "a client gave up after 30 s" in text

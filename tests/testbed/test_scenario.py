@@ -24,6 +24,7 @@ def test_settings_change_what_they_name() -> None:
         ("parallel=2.5", "'2.5' is not a whole number"),
         ("parallel=0", "parallel is 0; expected a number from 1 to 64"),
         ("limit=nan", "limit is nan"),
+        ("slowdown=21", "slowdown is 21; expected a number from 1 to 20"),
         ("topology=nationl", "no topology 'nationl'; did you mean 'national'?"),
         ("subscriber=web2", "no host 'web2'"),
         ("subscriber=web", "'web' is no subscriber"),
@@ -52,3 +53,9 @@ def test_a_scenario_is_found_by_either_spelling_of_its_name() -> None:
     assert find("sni-filtering") is find("sni_filtering")
     with pytest.raises(ValueError, match="no scenario 'sni-filterng'; did you mean 'sni-filtering'"):
         find("sni-filterng")
+
+
+def test_a_slowed_scenario_slows_network_and_patience_alike() -> None:
+    slow = change(SCENARIO, ["slowdown=20", "topology=national"])
+    assert slow.patience_s == 60
+    assert slow.network.delay("client", "web") == pytest.approx(20 * 0.019)

@@ -74,6 +74,20 @@ def test_the_last_line_names_the_report(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.usefixtures("_pretend")
+def test_on_a_slow_machine_the_network_is_slowed_down_and_the_command_repeats_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("testbed.speed.slowdown", lambda: 5)
+    words = ["--policy", "sni-drop", "--attempts", "1", "--set", "residual_wait=0", "--out", "mine"]
+    main(["run", "sni-filtering", *words])
+    assert "the network is 5 times slower than it is meant to be" in capsys.readouterr().err
+    made = json.loads(Path("mine/manifest.json").read_text())
+    assert made["command"][-4:] == ["--set", "slowdown=5", "--seed", "1"]
+    assert made["limits"]["added_p99_s"] == 0.075
+    assert "topology national, 5 times slower" in Path("mine/report.html").read_text()
+
+
+@pytest.mark.usefixtures("_pretend")
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")

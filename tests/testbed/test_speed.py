@@ -1,0 +1,31 @@
+"""A slow machine gets a slow network, in proportion; an ordinary one gets it as it is."""
+
+import pytest
+
+from testbed.speed import REFERENCE_S, slowdown, slowed, step
+from testbed.topology import shipped
+
+
+@pytest.mark.parametrize(
+    ("times_slower", "factor"), [(0.5, 1), (1, 1), (8, 1), (9, 5), (10, 5), (15, 10), (30, 20), (45, 20), (500, 20)]
+)
+def test_the_factor_follows_the_machine(times_slower: float, factor: int) -> None:
+    assert step(times_slower * REFERENCE_S) == factor
+
+
+def test_this_machine_has_one_of_the_factors() -> None:
+    assert slowdown() in (1, 5, 10, 20)
+
+
+def test_all_proportions_of_the_network_are_kept() -> None:
+    fast = shipped("national")
+    slow = slowed(fast, 10)
+    assert slow.delay("client", "web") == pytest.approx(10 * fast.delay("client", "web"))
+    assert slow.path("client", "web") == fast.path("client", "web")
+    for before, after in zip(fast.links, slow.links, strict=True):
+        for one, other in ((before.to_a, after.to_a), (before.to_b, after.to_b)):
+            assert other.jitter == one.jitter * 10
+            assert other.rate == (None if one.rate is None else one.rate / 10)
+            assert other.queue_packets == one.queue_packets
+            assert other.loss == one.loss
+    assert slowed(fast, 1) is fast
