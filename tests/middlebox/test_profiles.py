@@ -328,7 +328,7 @@ def test_the_vendors_gateway_redirects_and_lies() -> None:
     box = play("tsg-generic")
     decision = box.connect(dport=80).send(get())
     (page,) = forged(decision)
-    assert b"\r\nLocation: http://192.0.2.80/\r\n" in bytes(page[TCP].payload)
+    assert b"\r\nLocation: http://192.0.2.240/\r\n" in bytes(page[TCP].payload)
     assert dropped(decision)
     packets = forged(box.connect(sport=40_001).send(hello()))
     assert [(str(p[TCP].flags), bool(p[IP].flags.DF)) for p in packets] == [("RA", True)] * 6
