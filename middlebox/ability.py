@@ -37,6 +37,8 @@ class Segment(Enum):
     RST = "rst"
     RST_ACK = "rst-ack"
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a call into Python for each look-up
+
 
 class Handshake(Enum):
     """How much of the three-way handshake a box must have seen before it reads a connection's data."""

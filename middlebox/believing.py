@@ -8,7 +8,7 @@ from __future__ import annotations
 from middlebox.ability import Ability, EndCheck, EndEffect, Header, Segment, Sequence, Tcp
 from middlebox.flow import Flow, FlowTable, Progress, looks_like_an_answer
 from middlebox.packet import ACK, FIN, RST, SYN, PacketView
-from middlebox.stream import Stream, distance
+from middlebox.stream import distance
 from middlebox.verdict import Direction
 
 
@@ -73,12 +73,15 @@ class TcpBelief:
             flow.syn_ack = True
         elif direction is Direction.TO_SERVER and flow.syn_ack and view.flags & ACK and kind is not Segment.SYN:
             flow.acked = True
-        progress = flow.progress.get(direction)
         begins = (view.seq + (1 if view.flags & SYN else 0)) & 0xFFFF_FFFF
+        progress = flow.progress(direction)
         if progress is None:
             wanted = direction in self._ability.inspect.directions and not flow.stopped
-            stream = Stream(begins, self._ability.reassembly, tcp.sequence)
-            progress = flow.progress[direction] = Progress(self._readers if wanted else (), stream)
+            progress = Progress(self._readers if wanted else (), begins)
+            if direction is Direction.TO_SERVER:
+                flow.up = progress
+            else:
+                flow.down = progress
         if flow.resynchronising and kind in tcp.resynchronise:
             flow.resynchronising = False
             said = self._move(flow, view, direction, begins)
@@ -93,18 +96,16 @@ class TcpBelief:
     def _move(self, flow: Flow, view: PacketView, direction: Direction, begins: int) -> str:
         """Believe the segment's sequence number for its direction, and a SYN+ACK's acknowledgement for the other."""
         said = ""
-        progress = flow.progress.get(direction)
-        if progress is not None and progress.stream.expected != begins:
-            if not (view.payload_len and distance(begins, progress.stream.expected) < 0):
+        progress = flow.progress(direction)
+        if progress is not None and progress.sequence != begins:
+            if not (view.payload_len and distance(begins, progress.sequence) < 0):
                 said = "resynchronised to this segment's sequence number"
-            progress.stream.move(begins)
-            progress.need = 1
-        other = flow.progress.get(direction.reverse)
+            progress.move(begins)
+        other = flow.progress(direction.reverse)
         acknowledges = view.flags & SYN and view.flags & ACK
-        if acknowledges and other is not None and other.stream.expected != view.ack:
+        if acknowledges and other is not None and other.sequence != view.ack:
             said = "resynchronised to what this SYN+ACK acknowledges"
-            other.stream.move(view.ack)
-            other.need = 1
+            other.move(view.ack)
         return said
 
     def _end(self, flow: Flow, view: PacketView, progress: Progress) -> str:
@@ -112,7 +113,7 @@ class TcpBelief:
         if tcp.end_effect is EndEffect.IGNORE:
             return ""
         if tcp.end_check is EndCheck.SEQUENCE and tcp.sequence is not Sequence.ANY:
-            off = distance(view.seq, progress.stream.expected)
+            off = distance(view.seq, progress.sequence)
             if off != 0:
                 return f"not believed: this end's sequence number is {off:+} bytes off the expected one"
         if tcp.end_effect is EndEffect.RESYNCHRONISE:

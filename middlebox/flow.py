@@ -10,7 +10,7 @@ from middlebox.ability import Ability, Handshake
 from middlebox.dissect.base import Fact
 from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text
 from middlebox.policy import Rule
-from middlebox.stream import Stream
+from middlebox.stream import Stream, distance
 from middlebox.verdict import Direction
 
 FlowKey = tuple[bytes, int, bytes, int, int]
@@ -73,14 +73,38 @@ class _Rewriting:
 
 
 class Progress:
-    """What the dissectors have made of one direction of a flow."""
+    """What the dissectors have made of one direction of a TCP flow."""
 
-    __slots__ = ("need", "pending", "stream")
+    __slots__ = ("expected", "need", "pending", "stream")
 
-    def __init__(self, pending: tuple[str, ...], stream: Stream) -> None:
+    def __init__(self, pending: tuple[str, ...], expected: int) -> None:
         self.pending = pending  #: the dissectors that still want bytes
-        self.stream = stream
         self.need = 1  #: bytes below which asking again is useless
+        self.expected = expected  #: the next sequence number, while there is no stream
+        self.stream: Stream | None = None  #: there is one from the first byte that is read until nothing is read more
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number that the box expects next."""
+        return self.expected if self.stream is None else self.stream.expected
+
+    def move(self, expected: int) -> None:
+        """Believe a new sequence number: what has come so far is forgotten."""
+        self.need = 1
+        self.expected = expected
+        if self.stream is not None:
+            self.stream.move(expected)
+
+    def close(self) -> None:
+        """Read no more of this direction; its bytes are let go."""
+        self.expected = self.sequence
+        self.stream = None
+        self.pending = ()
+
+    def skip(self, seq: int, length: int, window: int) -> None:
+        """Follow the sequence number past bytes that nobody reads; holes do not matter then."""
+        if 0 < distance(seq + length, self.expected) <= window:
+            self.expected = (seq + length) & 0xFFFF_FFFF
 
 
 class Flow:
@@ -92,6 +116,7 @@ class Flow:
         "client_port",
         "closing",
         "counted",
+        "down",
         "dropping",
         "facts",
         "gone",
@@ -100,7 +125,6 @@ class Flow:
         "passed",
         "payloads",
         "picked_up",
-        "progress",
         "proto",
         "resynchronising",
         "rewriting",
@@ -111,6 +135,7 @@ class Flow:
         "syn",
         "syn_ack",
         "text",
+        "up",
     )
 
     def __init__(self, proto: int, client: bytes, client_port: int, server: bytes, server_port: int) -> None:
@@ -133,7 +158,8 @@ class Flow:
         self.settled = False  #: no rule can match any more
         self.passed: Rule | None = None  #: a rule let it go
         self.facts: dict[str, Fact] = {}
-        self.progress: dict[Direction, Progress] = {}
+        self.up: Progress | None = None  #: of the client's bytes
+        self.down: Progress | None = None  #: of the server's bytes
         self.dropping: _Dropping | None = None
         self.rewriting: _Rewriting | None = None
 
@@ -148,7 +174,22 @@ class Flow:
     @property
     def held(self) -> int:
         """Bytes of memory for what has come and has not been read."""
-        return sum(progress.stream.held for progress in self.progress.values())
+        held = 0
+        if self.up is not None and self.up.stream is not None:
+            held = self.up.stream.held
+        if self.down is not None and self.down.stream is not None:
+            held += self.down.stream.held
+        return held
+
+    def progress(self, direction: Direction) -> Progress | None:
+        return self.up if direction is Direction.TO_SERVER else self.down
+
+    def stop(self) -> None:
+        """Nothing more of this flow is read, and what was kept for reading is let go."""
+        self.stopped = True
+        for progress in (self.up, self.down):
+            if progress is not None:
+                progress.close()
 
     def handshake_is(self, wanted: Handshake) -> bool:
         """True if as much of the handshake was seen as the box wants."""

@@ -99,5 +99,7 @@ class Looking:
             return None
         if flow.proto == UDP:
             return None  # a datagram has been read whole, or is none of this protocol
-        pending = any(protocol in progress.pending for progress in flow.progress.values())
-        return UNKNOWN if pending or not flow.progress else None
+        if flow.up is None and flow.down is None:
+            return UNKNOWN
+        pending = any(one is not None and protocol in one.pending for one in (flow.up, flow.down))
+        return UNKNOWN if pending else None

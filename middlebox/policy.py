@@ -28,6 +28,8 @@ class Key(Enum):
     THREE = "3-tuple"  #: and the server's port
     FOUR = "4-tuple"  #: and the client's port
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a call into Python for each look-up
+
 
 class Rearm(Enum):
     """What starts the time of a residual censorship anew."""

@@ -11,6 +11,7 @@ from middlebox.dissect.base import Reads, State
 from middlebox.flow import Flow, Progress
 from middlebox.packet import TCP, UDP, PacketView
 from middlebox.policy import Policy
+from middlebox.stream import Stream
 from middlebox.verdict import Direction
 
 #: messages that are read from one packet's bytes: more than fit into it with any sense
@@ -47,7 +48,7 @@ class Reader:
         if self._alone:
             return False
         for direction in self._directions:
-            progress = flow.progress.get(direction)
+            progress = flow.progress(direction)
             if progress is None or progress.pending:
                 return False
         return True
@@ -61,14 +62,14 @@ class Reader:
             return self._datagram(flow, seen, direction)
         if flow.proto != TCP:
             return False, ""
-        progress = flow.progress.get(direction)
+        progress = flow.progress(direction)
         if progress is None:
             return False, ""
         if self._alone and direction in self._directions:
             progress.pending, progress.need = self.on_tcp, 1
             flow.facts.clear()
         if not progress.pending:
-            progress.stream.skip(seen.seq, seen.payload_len)
+            progress.skip(seen.seq, seen.payload_len, self._ability.reassembly.window)
             return False, ""
         if not flow.handshake_is(self._ability.tcp.handshake):
             return False, "not read: this box has not seen enough of the handshake"
@@ -76,8 +77,7 @@ class Reader:
 
     def stop(self, flow: Flow, why: str) -> tuple[bool, str]:
         """Read no more of this flow."""
-        flow.stopped = True
-        flow.progress.clear()
+        flow.stop()
         return True, why
 
     def _datagram(self, flow: Flow, seen: PacketView, direction: Direction) -> tuple[bool, str]:
@@ -94,10 +94,13 @@ class Reader:
 
     def _segment(self, flow: Flow, progress: Progress, seen: PacketView) -> tuple[bool, str]:
         stream = progress.stream
+        if stream is None:
+            able = self._ability
+            stream = progress.stream = Stream(progress.expected, able.reassembly, able.tcp.sequence)
         first = stream.taken == 0
         if not stream.add(seen.seq, seen.payload):
             if stream.broken:
-                progress.pending = ()
+                progress.close()
                 return True, "gave up on this direction: its bytes disagree, or outgrew the buffer"
             return False, "waits behind a hole" if stream.waiting else "nothing new in this segment"
         size = self._ability.inspect.bytes
@@ -105,17 +108,18 @@ class Reader:
             return self.stop(flow, f"this box reads {size} bytes of a direction and no more")
         if len(stream.data) < progress.need:
             return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
-        changed, said = self._message(flow, progress)
+        changed, said = self._message(flow, progress, stream)
         stranger = self._ability.inspect.stranger
         if stranger and not progress.pending and not flow.facts:
             if first and seen.payload_len >= stranger:
                 return self.stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
             progress.pending, progress.need = self.on_tcp, 1  # a short one does not end its interest
+        if not progress.pending and not self._alone:
+            progress.close()
         return changed, said
 
-    def _message(self, flow: Flow, progress: Progress) -> tuple[bool, str]:
+    def _message(self, flow: Flow, progress: Progress, stream: Stream) -> tuple[bool, str]:
         """Ask the pending dissectors for the next message; the one that finds its own has the flow to itself."""
-        stream = progress.stream
         data = bytes(stream.data)
         pending: list[str] = []
         need = 0
@@ -145,9 +149,9 @@ class Reader:
 
     def again(self, flow: Flow, direction: Direction) -> tuple[bool, str]:
         """Read the next message that came with the same packet (pipelining); False if there is none."""
-        progress = flow.progress.get(direction)
-        if progress is None or not progress.pending or flow.stopped:
+        progress = flow.progress(direction)
+        if progress is None or progress.stream is None or not progress.pending:
             return False, ""
         if not progress.stream.data or len(progress.stream.data) < progress.need:
             return False, ""
-        return self._message(flow, progress)
+        return self._message(flow, progress, progress.stream)

@@ -62,11 +62,6 @@ class Stream:
         """Bytes of memory for what has not been read."""
         return len(self.data) + len(self._ahead)
 
-    def skip(self, seq: int, length: int) -> None:
-        """Follow the sequence number past bytes that nobody reads; holes do not matter then."""
-        if 0 < distance(seq + length, self.expected) <= self._limits.window:
-            self.expected = (seq + length) & _MASK
-
     def add(self, seq: int, payload: bytes) -> bool:
         """Take one segment's payload; True if `data` changed."""
         if self.broken or not payload:

@@ -31,6 +31,8 @@ class Direction(Enum):
     TO_SERVER = "to-server"
     TO_CLIENT = "to-client"
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a call into Python for each look-up
+
     @property
     def reverse(self) -> Direction:
         return Direction.TO_CLIENT if self is Direction.TO_SERVER else Direction.TO_SERVER
