@@ -6,8 +6,9 @@ Exactly those that the policy's `box:` names; endpoints may well disagree, and e
 from __future__ import annotations
 
 from middlebox.ability import Ability, EndCheck, EndEffect, Header, Segment, Sequence, Tcp
+from middlebox.checksum import ipv4_header_ok, transport_ok
 from middlebox.flow import Flow, FlowTable, Progress, looks_like_an_answer
-from middlebox.packet import ACK, FIN, RST, SYN, PacketView
+from middlebox.packet import ACK, FIN, RST, SYN, TCP, PacketView
 from middlebox.stream import distance
 from middlebox.verdict import Direction
 
@@ -24,24 +25,54 @@ def segment_of(view: PacketView) -> Segment:
     return Segment.DATA if view.payload_len else Segment.ACK
 
 
+class Doubting:
+    """Which packets a box takes for what they say they are."""
+
+    __slots__ = ("_ability", "_credulous")
+
+    def __init__(self, ability: Ability) -> None:
+        self._ability = ability
+        # a box that checks nothing but the header's shape: most packets need no further look
+        self._credulous = (
+            ability.minimum_ttl == 0
+            and ability.extension_headers
+            and not ability.verify_checksums
+            and ability.tcp.header is not Header.PLAIN
+        )
+
+    def doubt(self, view: PacketView) -> str:
+        """Why the box neither reads this packet nor lets it move its state; "" if it does."""
+        if self._credulous and not view.malformed:
+            return ""
+        able = self._ability
+        if view.ttl < able.minimum_ttl:
+            return f"its TTL of {view.ttl} is below {able.minimum_ttl}"
+        if view.extension_headers and not able.extension_headers:
+            return "this box does not walk IPv6 extension headers"
+        if view.proto == TCP and not self._reads_header(view):
+            return f"this box does not read a TCP header of {view.data_offset} bytes"
+        if able.verify_checksums and not (ipv4_header_ok(view) and transport_ok(view)):
+            return "a checksum is wrong"
+        return ""
+
+    def _reads_header(self, view: PacketView) -> bool:
+        header = self._ability.tcp.header
+        if header is Header.ANY:
+            return True
+        return not view.malformed and (header is not Header.PLAIN or view.data_offset == 20)
+
+
 class TcpBelief:
     """Moves TCP flows by the segments that the box believes."""
 
-    __slots__ = ("_ability", "_readers", "_table", "_tcp")
+    __slots__ = ("_ability", "_moves", "_readers", "_table", "_tcp")
 
     def __init__(self, ability: Ability, table: FlowTable, readers: tuple[str, ...]) -> None:
         self._ability = ability
         self._tcp: Tcp = ability.tcp
         self._table = table
+        self._moves = bool(ability.tcp.resynchronise)
         self._readers = readers  # the dissectors that the policy wants on TCP
-
-    def reads_header(self, view: PacketView) -> bool:
-        """True if the box understands this packet's TCP header."""
-        if self._tcp.header is Header.ANY:
-            return True
-        if view.malformed:
-            return False
-        return self._tcp.header is not Header.PLAIN or view.data_offset == 20
 
     def find(self, view: PacketView, now_ns: int) -> Flow | None:
         """The known flow of a segment; a SYN on a flow that was closing begins a new one."""
@@ -82,10 +113,9 @@ class TcpBelief:
                 flow.up = progress
             else:
                 flow.down = progress
-        if flow.resynchronising and kind in tcp.resynchronise:
+        awake = flow.resynchronising or tcp.end_effect is not EndEffect.RESYNCHRONISE
+        if awake and self._moves and kind in tcp.resynchronise:
             flow.resynchronising = False
-            said = self._move(flow, view, direction, begins)
-        elif kind in tcp.resynchronise and tcp.end_effect is not EndEffect.RESYNCHRONISE:
             said = self._move(flow, view, direction, begins)
         if view.flags & (FIN | RST):
             flow.closing = True

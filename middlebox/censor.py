@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from middlebox.action import Log
-from middlebox.believing import TcpBelief
+from middlebox.believing import Doubting, TcpBelief
 from middlebox.chance import fraction
-from middlebox.checksum import ipv4_header_ok, transport_ok
 from middlebox.flow import Flow, FlowTable, flow_text, looks_like_an_answer
 from middlebox.fragments import Reassembly
 from middlebox.looking import Looking
@@ -41,6 +40,7 @@ class Censor:
         self._others = FlowTable(ability)  # so that a flood of datagrams drives no connection out
         self._reader = Reader(policy)
         self._tcp = TcpBelief(ability, self._connections, self._reader.on_tcp)
+        self._doubting = Doubting(ability)
         self._residual = Residual(policy.rules, ability.limits.residual)
         self._striking = Striking(ability, seed, policy.rules, self._residual)
         self._fragments = Reassembly(
@@ -60,7 +60,9 @@ class Censor:
 
     def decide(self, raw: bytes, now_ns: int) -> Decision:
         """Decide on one packet, given from its IP header on. Never raises on any bytes."""
-        self._now_ns = now_ns = max(now_ns, self._now_ns)
+        if now_ns < self._now_ns:
+            now_ns = self._now_ns
+        self._now_ns = now_ns
         number = self._number
         self._number += 1
         said: list[str] | None = None if self._explain is None else []
@@ -114,17 +116,25 @@ class Censor:
         if packet.view.is_fragment:
             self._join(packet)
         seen = packet.view
-        packet.believed = packet.believed and self._believes(packet)
+        doubt = self._doubting.doubt(seen) if packet.believed else ""
+        if doubt:
+            packet.believed = False
+            self._unbelieved += 1
+            packet.say(f"not believed: {doubt}")
         find = self._tcp.find if seen.proto == TCP else self._others.find
         flow = packet.flow = find(seen, packet.now_ns)
         if flow is not None and flow.settled and flow.dropping is None and flow.rewriting is None:
             packet.text = flow.text
-            if self._residual.find(seen, packet.now_ns) is None:
+            if not self._residual or self._residual.find(seen, packet.now_ns) is None:
                 if seen.proto == TCP and seen.flags & (SYN | FIN | RST):  # follow it as far as its end
                     self._tcp.follow(flow, seen, flow.direction(seen))
                 return packet.passed(Disposition.PASS)
         self._place(packet)
-        decision = self._striking.enforce(packet) or self._remember(packet)
+        decision: Decision | None = None
+        if flow is not None and (flow.dropping is not None or flow.rewriting is not None):
+            decision = self._striking.enforce(packet)
+        if decision is None and self._residual:
+            decision = self._remember(packet)
         if decision is None:
             if packet.believed:
                 self._read(packet)
@@ -150,23 +160,6 @@ class Censor:
         packet.view = whole
         packet.say(f"the last missing fragment: read as one datagram of {whole.total} bytes")
 
-    def _believes(self, packet: Passing) -> bool:
-        """True if the box lets this packet move its state and reads its payload."""
-        seen = packet.view
-        why = ""
-        if seen.ttl < self._ability.minimum_ttl:
-            why = f"its TTL of {seen.ttl} is below {self._ability.minimum_ttl}"
-        elif seen.extension_headers and not self._ability.extension_headers:
-            why = "this box does not walk IPv6 extension headers"
-        elif seen.proto == TCP and not self._tcp.reads_header(seen):
-            why = f"this box does not read a TCP header of {seen.data_offset} bytes"
-        elif self._ability.verify_checksums and not (ipv4_header_ok(seen) and transport_ok(seen)):
-            why = "a checksum is wrong"
-        if why:
-            self._unbelieved += 1
-            packet.say(f"not believed: {why}")
-        return not why
-
     def _place(self, packet: Passing) -> None:
         """Find or make the packet's flow, and its direction."""
         seen, flow = packet.view, packet.flow
@@ -177,7 +170,7 @@ class Censor:
                 flow = self._tcp.begin(seen, packet.now_ns)
             if flow is None:
                 packet.say("no connection is known for this segment, and it does not make one")
-            else:
+            elif packet.said is not None:
                 packet.say(f"a new flow{', picked up in its middle' if flow.picked_up else ''}: {flow.text}")
             packet.flow = flow
         if flow is not None:
@@ -264,16 +257,17 @@ class Censor:
         if flow is not None and flow.passed is not None:
             return self._untouched(packet)
         rules = self.policy.rules if packet.changed or flow is None else self._always
+        if not rules:
+            return self._untouched(packet)
         logged: Decision | None = None
-        if rules:
-            look = self._look(packet)
-            for rule in rules:
-                if rule.match.test(look) is not True or not self._may(rule, packet):
-                    continue
-                decision = self._striking.strike(rule, packet, look)
-                if not all(isinstance(action, Log) for action in rule.actions):
-                    return decision
-                logged = logged or decision
+        look = self._look(packet)
+        for rule in rules:
+            if rule.match.test(look) is not True or not self._may(rule, packet):
+                continue
+            decision = self._striking.strike(rule, packet, look)
+            if not all(isinstance(action, Log) for action in rule.actions):
+                return decision
+            logged = logged or decision
         return logged or self._untouched(packet)
 
     def _look(self, packet: Passing) -> Looking:

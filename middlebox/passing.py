@@ -37,9 +37,7 @@ class Passing:
 
     def passed(self, disposition: Disposition = Disposition.INSPECT) -> Decision:
         """No rule has anything to say."""
-        return Decision(
-            number=self.number, t_ns=self.now_ns, verdict=Verdict.PASS, flow=self.text, disposition=disposition
-        )
+        return Decision(self.number, self.now_ns, Verdict.PASS, self.text, "", "", "", (), None, 0, disposition)
 
     def decided(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Verdict(Enum):
@@ -52,9 +53,8 @@ class Emission:
     after_trigger: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What happens to one packet and why."""
+class Decision(NamedTuple):
+    """What happens to one packet and why; a named tuple, because there is one for every packet."""
 
     number: int  #: the packet's number, from 0, in the order in which the censor was given it
     t_ns: int  #: when the censor was given it
