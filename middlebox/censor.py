@@ -289,4 +289,5 @@ class Censor:
         flow = packet.flow
         if flow is not None and not self._always and self._reader.finished(flow):
             flow.settled = True
+            flow.facts.clear()  # nobody will ask for them again
         return packet.passed(Disposition.PASS if flow is not None and flow.settled else Disposition.INSPECT)
