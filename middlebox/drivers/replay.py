@@ -130,9 +130,10 @@ def replay(
 
 def _is_cut(packet: bytes) -> bool:
     """True if the IP header tells a longer packet."""
-    if packet[0] >> 4 == 4:
+    version = packet[0] >> 4 if packet else 0
+    if version == 4:
         return len(packet) < 20 or int.from_bytes(packet[2:4], "big") > len(packet)
-    return len(packet) < 40 or 40 + int.from_bytes(packet[4:6], "big") > len(packet)
+    return version == 6 and (len(packet) < 40 or 40 + int.from_bytes(packet[4:6], "big") > len(packet))
 
 
 def _release(censor: Decider, now_ns: int, leaves: Leaves | None) -> None:

@@ -227,9 +227,11 @@ INSPECT: Record[Inspect] = Record(
     (
         key("directions", _set(Direction, "directions", least=1), "which side's payload it reads"),
         key("packets", integer(0), "packets with payload of a flow that it reads; 0: no limit"),
-        key("bytes", SIZE, "payload bytes of a direction that it reads; left out: no limit"),
+        key("bytes", SIZE, "payload bytes of a TCP direction that it reads; left out: no limit"),
         key(
-            "stranger", SIZE, "a first payload of at least this size that it cannot read ends its interest in the flow"
+            "stranger",
+            SIZE,
+            "a first payload of at least this size that it cannot read ends its interest in the TCP connection",
         ),
     ),
     Inspect,
