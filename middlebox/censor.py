@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from middlebox.action import Log
+from middlebox.action import AnswerDns, Log
 from middlebox.believing import Doubting, TcpBelief
 from middlebox.chance import fraction
 from middlebox.flow import Flow, FlowTable, flow_text, looks_like_an_answer
@@ -52,11 +52,8 @@ class Censor:
         self._inside = Within(ability.inside)
         self._always = tuple(rule for rule in policy.rules if not rule.asks)  # asked at each packet
         self._explain = explain
-        self._number = 0
-        self._now_ns = 0
-        self._unreadable = 0
-        self._unbelieved = 0
-        self._gave_up = 0
+        self._number = self._now_ns = 0
+        self._unreadable = self._unbelieved = self._gave_up = 0
 
     def decide(self, raw: bytes, now_ns: int) -> Decision:
         """Decide on one packet, given from its IP header on. Never raises on any bytes."""
@@ -72,8 +69,8 @@ class Censor:
             decision = Decision(number=number, t_ns=now_ns, verdict=Verdict.PASS, reason="not an IP packet")
         else:
             decision = self._decide(Passing(number, now_ns, raw, seen, said))
-        if self._explain is not None:
-            self._explain(number, decision.flow, tuple(said or ()))
+        if self._explain is not None and said is not None:
+            self._explain(number, decision.flow, tuple(said))
         return decision
 
     def due(self, now_ns: int) -> list[Emission]:
@@ -125,7 +122,7 @@ class Censor:
         flow = packet.flow = find(seen, packet.now_ns)
         if flow is not None and flow.settled and flow.dropping is None and flow.rewriting is None:
             packet.text = flow.text
-            if not self._residual or self._residual.find(seen, packet.now_ns) is None:
+            if not self._residual or not self._residual.find(seen, packet.now_ns):
                 if seen.proto == TCP and seen.flags & (SYN | FIN | RST):  # follow it as far as its end
                     self._tcp.follow(flow, seen, flow.direction(seen))
                 return packet.passed(Disposition.PASS)
@@ -182,8 +179,14 @@ class Censor:
             packet.text = flow_text(seen.proto, seen.src, seen.src_port, seen.dst, seen.dst_port)
 
     def _read(self, packet: Passing) -> None:
-        """Move the flow's state by the packet and read its payload."""
+        """Move the flow's state by the packet and read its payload, once."""
+        if packet.followed:
+            return
+        packet.followed = True
         flow, seen = packet.flow, packet.view
+        if packet.read:
+            return
+        packet.read = True
         if seen.proto == TCP and self._tcp.end_all(seen):
             packet.say("an end of any connection ends all that this box knows")
         if flow is None:
@@ -225,11 +228,16 @@ class Censor:
         return decision
 
     def _remember(self, packet: Passing) -> Decision | None:
-        """Residual censorship: do to this flow what is remembered of another."""
-        found = self._residual.find(packet.view, packet.now_ns)
-        if found is None:
-            return None
-        rule, struck, direction = found
+        """Residual censorship: do to this flow what is remembered of another; the first rule that has a say decides."""
+        for rule, struck, direction in self._residual.find(packet.view, packet.now_ns):
+            decision = self._recall(packet, rule, struck, direction)
+            if decision is not None:
+                if packet.believed and decision.verdict is not Verdict.DROP:
+                    self._read(packet)  # what goes on is followed, so that the flow is known when the memory ends
+                return decision
+        return None
+
+    def _recall(self, packet: Passing, rule: Rule, struck: str, direction: Direction) -> Decision | None:
         memory = rule.memory
         if memory is None or not rule.when.awake(packet.now_ns, self.phase):
             return None
@@ -241,15 +249,12 @@ class Censor:
             return None
         if packet.flow is None:
             packet.direction = direction
-        if memory.rearm is Rearm.ON_TRIGGER and packet.believed:
-            self._rearm(rule, packet)
-        return self._striking.recall(rule, struck, packet, direction)
-
-    def _rearm(self, rule: Rule, packet: Passing) -> None:
-        """The trigger came again while it was remembered: the time begins anew."""
-        self._read(packet)
-        if packet.changed and packet.flow is not None and rule.match.test(self._look(packet)) is True:
+        rearms = memory.rearm is Rearm.ON_TRIGGER
+        if packet.believed and (rearms or any(isinstance(one, AnswerDns) for one in memory.actions or rule.actions)):
+            self._read(packet)  # is it the trigger again? what does it ask?
+        if rearms and packet.changed and packet.flow is not None and rule.match.test(self._look(packet)) is True:
             self._striking.memorise(rule, packet)
+        return self._striking.recall(rule, struck, packet, direction)
 
     def _ask(self, packet: Passing) -> Decision:
         """Ask the rules in their order; the first that matches decides, unless it only logs."""
@@ -271,8 +276,8 @@ class Censor:
         return logged or self._untouched(packet)
 
     def _look(self, packet: Passing) -> Looking:
-        believed = packet.believed and packet.flow is not None
-        return Looking(self._inside, packet.view, packet.flow, packet.direction, believed)
+        believed, joined = packet.believed and packet.flow is not None, packet.view.raw is not packet.raw
+        return Looking(self._inside, packet.view, packet.flow, packet.direction, believed, joined)
 
     def _may(self, rule: Rule, packet: Passing) -> bool:
         """The schedule and the chance of a rule that matches."""

@@ -6,6 +6,8 @@ them as they come. Sources: RFC 791, 3.2; RFC 8200, 4.5; RFC 5722; Ptacek & News
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from middlebox.ability import Overlap
 from middlebox.checksum import checksum
 from middlebox.packet import PacketView
@@ -150,17 +152,19 @@ class Reassembly:
 
     def _place(self, datagram: _Datagram, start: int, data: bytes) -> str:
         """Put bytes where they belong, settling with those that are there already."""
+        pieces = datagram.pieces
         end = start + len(data)
-        kept: list[tuple[int, bytes]] = []
+        low = bisect_left(pieces, (start,))
+        if low and pieces[low - 1][0] + len(pieces[low - 1][1]) > start:
+            low -= 1
+        high = bisect_left(pieces, (end,), low)
+        kept: list[tuple[int, bytes]] = []  # of the pieces that the new bytes overlap
         fresh = [(start, data)]
-        for at, old in datagram.pieces:
+        for at, old in pieces[low:high]:
             until = at + len(old)
-            if until <= start or at >= end:
-                kept.append((at, old))
-                continue
             if self._overlap is Overlap.STRICT:
-                low, high = max(at, start), min(until, end)
-                if old[low - at : high - at] != data[low - start : high - start]:
+                first, last = max(at, start), min(until, end)
+                if old[first - at : last - at] != data[first - start : last - start]:
                     return "overlapping fragments that disagree"
             if self._overlap is Overlap.LAST:
                 if at < start:
@@ -170,11 +174,11 @@ class Reassembly:
             else:
                 kept.append((at, old))
                 fresh = _without(fresh, at, until)
-        kept.extend(fresh)
-        kept.sort()
-        held = sum(len(part) for _, part in kept)
-        self._bytes += held - datagram.held
-        datagram.pieces, datagram.held = kept, held
+        new = sorted([*kept, *fresh])
+        held = sum(len(part) for _, part in new) - sum(len(part) for _, part in pieces[low:high])
+        pieces[low:high] = new
+        datagram.held += held
+        self._bytes += held
         return ""
 
     def _whole(self, datagram: _Datagram, version: int) -> Result:

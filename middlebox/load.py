@@ -99,8 +99,8 @@ def _find(name_or_path: str | Path) -> tuple[Path, str]:
     path = Path(name_or_path)
     if path.is_file():
         return path, text
-    if path.is_dir():
-        raise _alone(text, "a folder", "a policy file")
+    if path.exists():
+        raise _alone(text, "a folder" if path.is_dir() else "something that is no regular file", "a policy file")
     if isinstance(name_or_path, Path) or os.sep in text or path.suffix in (".yaml", ".yml"):
         folder = path.parent
         beside = [one.name for one in folder.glob("*.y*ml")] if folder.is_dir() else []

@@ -30,13 +30,20 @@ def flag_bits(names: str) -> int:
 class Looking:
     """The look at one packet; made anew for each packet that rules are asked about."""
 
-    __slots__ = ("_believed", "_inside", "direction", "flow", "view")
+    __slots__ = ("_believed", "_inside", "_joined", "direction", "flow", "view")
 
     def __init__(
-        self, inside: Within, view: PacketView, flow: Flow | None, direction: Direction, believed: bool
+        self,
+        inside: Within,
+        view: PacketView,
+        flow: Flow | None,
+        direction: Direction,
+        believed: bool,
+        joined: bool = False,
     ) -> None:
         self._inside = inside
         self._believed = believed  # False: the box reads nothing of this packet's flow
+        self._joined = joined  # the view is of a datagram whose last missing fragment is the packet
         self.view = view
         self.flow = flow
         self.direction = direction
@@ -69,7 +76,7 @@ class Looking:
         if name == "ip.ttl":
             return view.ttl
         if name == "ip.fragment":
-            return view.is_fragment
+            return view.is_fragment or self._joined
         return view.total  # ip.length
 
     def _end(self, whose: str, what: str) -> object:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from middlebox.ability import Network
+
+#: texts to look for one after the other; more of them are looked up in sets
+MANY_NEEDLES = 64
 
 
 class _Unknown:
@@ -88,10 +91,25 @@ class Contains:
     """One of these stands somewhere in the text: no anchors, so `t.co` is in `reddit.com` (Twitter, March 2021)."""
 
     needles: tuple[str, ...]
+    #: of many needles: those of each length; the time is then that of the text and the lengths, whatever their number
+    _sets: dict[int, frozenset[str]] = field(init=False, compare=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.needles) > MANY_NEEDLES:
+            for length in sorted({len(needle) for needle in self.needles}):
+                self._sets[length] = frozenset(needle for needle in self.needles if len(needle) == length)
 
     def holds(self, value: object) -> bool:
         texts: Iterable[object] = value if isinstance(value, tuple) else (value,)
-        return any(needle in text for text in texts if isinstance(text, str) for needle in self.needles)
+        return any(self._in(text) for text in texts if isinstance(text, str))
+
+    def _in(self, text: str) -> bool:
+        if not self._sets:
+            return any(needle in text for needle in self.needles)
+        for length, needles in self._sets.items():
+            if any(text[at : at + length] in needles for at in range(len(text) - length + 1)):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,20 @@ from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdic
 class Passing:
     """The packet at hand."""
 
-    __slots__ = ("believed", "changed", "direction", "flow", "now_ns", "number", "raw", "said", "text", "view")
+    __slots__ = (
+        "believed",
+        "changed",
+        "direction",
+        "flow",
+        "followed",
+        "now_ns",
+        "number",
+        "raw",
+        "read",
+        "said",
+        "text",
+        "view",
+    )
 
     def __init__(self, number: int, now_ns: int, raw: bytes, view: PacketView, said: list[str] | None) -> None:
         self.number = number
@@ -23,6 +36,8 @@ class Passing:
         self.flow: Flow | None = None
         self.text = ""  #: the flow's text
         self.believed = True  #: the box reads it and lets it move its state
+        self.read = False  #: it has moved the flow's state, and its payload has been read
+        self.followed = False  #: it has moved its flow's state, and its payload has been read
         self.changed = False  #: it told new facts, or that there are none
 
     @property

@@ -144,10 +144,11 @@ class Policy:
     path: Path | None = None
 
     def __post_init__(self) -> None:
-        names = [rule.name for rule in self.rules]
-        for name in names:
-            if names.count(name) > 1:
-                raise PolicyError(f"two rules are called '{name}'")
+        names: set[str] = set()
+        for rule in self.rules:
+            if rule.name in names:
+                raise PolicyError(f"two rules are called '{rule.name}'")
+            names.add(rule.name)
         for rule in self.rules:
             every = rule.actions + (rule.memory.actions if rule.memory else ())
             for action in every:

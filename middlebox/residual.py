@@ -41,58 +41,77 @@ class _Remembering:
 
 
 class Residual:
-    """Whom the rules remember; beyond the limit the oldest entry goes."""
+    """Whom the rules remember, each rule for itself; beyond the limit the oldest entry goes."""
 
-    __slots__ = ("_entries", "_keys", "_limit", "evicted")
+    __slots__ = ("_count", "_entries", "_keys", "_limit", "evicted")
 
     def __init__(self, rules: tuple[Rule, ...], limit: int) -> None:
-        self._entries: dict[_Tuple, _Remembering] = {}
+        self._entries: dict[_Tuple, list[_Remembering]] = {}  # of one tuple: an entry for each rule that struck it
+        self._count = 0
         self._keys = tuple(sorted({rule.memory.key for rule in rules if rule.memory}, key=lambda key: key.value))
         self._limit = limit
         self.evicted = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._count
 
     def strike(self, rule: Rule, memory: Memory, now_ns: int, flow: str, ends: tuple[bytes, int, bytes, int]) -> bool:
         """Remember a flow's ends (client, its port, server, its port); False if they already were, and stay as is."""
         key = key_of(memory.key, *ends)
-        entry = self._entries.get(key)
         begin = now_ns + memory.delay_ns
         end = FOR_EVER if memory.duration_ns is None else begin + memory.duration_ns
-        if entry is not None and entry.end_ns > now_ns and entry.rule is rule:
-            if memory.rearm is Rearm.NEVER:
-                return False
-            entry.end_ns = max(entry.end_ns, end)
-            return True
-        self._entries.pop(key, None)
-        while len(self._entries) >= self._limit:
-            del self._entries[next(iter(self._entries))]
-            self.evicted += 1
-        self._entries[key] = _Remembering(rule, flow, begin, end)
+        for entry in self._alive(key, now_ns):
+            if entry.rule is rule:
+                if memory.rearm is Rearm.NEVER:
+                    return False
+                entry.end_ns = max(entry.end_ns, end)
+                return True
+        while self._count >= self._limit:
+            self._evict()
+        self._entries.setdefault(key, []).append(_Remembering(rule, flow, begin, end))
+        self._count += 1
         return True
 
-    def find(self, view: PacketView, now_ns: int) -> tuple[Rule, str, Direction] | None:
-        """The rule that remembers this packet's ends, the flow that was struck, and which way the packet goes."""
+    def _evict(self) -> None:
+        oldest = next(iter(self._entries))
+        entries = self._entries[oldest]
+        del entries[0]
+        if not entries:
+            del self._entries[oldest]
+        self._count -= 1
+        self.evicted += 1
+
+    def _alive(self, key: _Tuple, now_ns: int) -> list[_Remembering]:
+        """The entries of one tuple whose time has not run out; the others are forgotten."""
+        entries = self._entries.get(key)
+        if entries is None:
+            return []
+        if any(entry.end_ns <= now_ns for entry in entries):
+            alive = [entry for entry in entries if entry.end_ns > now_ns]
+            self._count -= len(entries) - len(alive)
+            if not alive:
+                del self._entries[key]
+                return []
+            entries = self._entries[key] = alive
+        return entries
+
+    def find(self, view: PacketView, now_ns: int) -> list[tuple[Rule, str, Direction]]:
+        """The rules that remember this packet's ends, the flow that was struck, and which way the packet goes."""
+        found: list[tuple[Rule, str, Direction]] = []
         if not self._entries:
-            return None
+            return found
         for key in self._keys:
             for direction in (Direction.TO_SERVER, Direction.TO_CLIENT):
                 if direction is Direction.TO_SERVER:
                     name = key_of(key, view.src, view.src_port, view.dst, view.dst_port)
                 else:
                     name = key_of(key, view.dst, view.dst_port, view.src, view.src_port)
-                entry = self._entries.get(name)
-                if entry is None:
-                    continue
-                if entry.end_ns <= now_ns:
-                    del self._entries[name]
-                    continue
-                if entry.begin_ns > now_ns:
-                    continue
-                memory = entry.rule.memory
-                assert memory is not None
-                if memory.rearm is Rearm.ON_PACKET and memory.duration_ns is not None:
-                    entry.end_ns = now_ns + memory.duration_ns
-                return entry.rule, entry.flow, direction
-        return None
+                for entry in self._alive(name, now_ns):
+                    if entry.begin_ns > now_ns:
+                        continue
+                    memory = entry.rule.memory
+                    assert memory is not None
+                    if memory.rearm is Rearm.ON_PACKET and memory.duration_ns is not None:
+                        entry.end_ns = now_ns + memory.duration_ns
+                    found.append((entry.rule, entry.flow, direction))
+        return found

@@ -51,7 +51,7 @@ def sentences(policy: Policy) -> list[str]:
 
 def _rule(number: int, rule: Rule, policy: Policy) -> list[str]:
     share = "" if rule.chance == 1 else f" (in {share_text(rule.chance)} of flows, drawn for each flow)"
-    doing = ", and ".join(action_text(action, policy) for action in rule.actions)
+    doing = _actions(rule.actions, policy)
     said = [f"Rule {number}, '{rule.name}': when {match_text(rule.match)}, it {doing}{share}."]
     awake = _schedule(rule.when)
     if awake:
@@ -65,7 +65,7 @@ def _memory(rule: Rule, memory: Memory, policy: Policy) -> str:
     time = "for ever" if memory.duration_ns is None else f"for {time_text(memory.duration_ns)}"
     after = "afterwards" if not memory.delay_ns else f"from {time_text(memory.delay_ns)} afterwards"
     actions = memory.actions or rule.actions
-    doing = ", and ".join(action_text(action, policy, later=True) for action in actions)
+    doing = _actions(actions, policy, later=True)
     if actions == rule.actions and all(isinstance(action, Inject | AnswerHttp | AnswerIcmp) for action in actions):
         doing = "injects the same"
     share = "" if memory.coverage == 1 else f" (in {share_text(memory.coverage)} of them, drawn for each flow)"
@@ -92,6 +92,14 @@ def _schedule(when: Schedule) -> str:
 
 def _clock(seconds: int) -> str:
     return f"{seconds // 3600:02}:{seconds % 3600 // 60:02}"
+
+
+def _actions(actions: tuple[Action, ...], policy: Policy, *, later: bool = False) -> str:
+    logs = [isinstance(action, Log) for action in actions]
+    return ", and ".join(
+        "writes it down" if log and not all(logs) else action_text(action, policy, later=later)
+        for action, log in zip(actions, logs, strict=True)
+    )
 
 
 def action_text(action: Action, policy: Policy, *, later: bool = False) -> str:

@@ -160,7 +160,7 @@ class Striking:
         elif isinstance(action, AnswerHttp):
             made = self._acting.http(action, trigger) if tcp else []
         elif isinstance(action, AnswerDns):
-            query = packet.flow.facts.get("dns") if packet.flow is not None else None
+            query = packet.flow.facts.get("dns") if packet.flow is not None and packet.changed else None
             made = self._acting.dns(action, trigger, query) if isinstance(query, DnsQuery) else []
         elif isinstance(action, AnswerIcmp):
             made = self._acting.icmp(action, trigger)
@@ -212,40 +212,53 @@ class Striking:
         """Do to a flow what the rule remembers of another; `direction` is the packet's way between the ends."""
         memory = rule.memory
         assert memory is not None
-        for action in memory.actions or rule.actions:
-            decision = self._again(
-                action, rule, packet, direction, memory.start, f"rule '{rule.name}' remembers {struck}"
-            )
-            if decision is not None:
-                return decision
-        return None
-
-    def _again(
-        self, action: Action, rule: Rule, packet: Passing, direction: Direction, start: Start, reason: str
-    ) -> Decision | None:
-        to_server = direction is Direction.TO_SERVER
-        reached = _reached(start, packet.view)
-        if isinstance(action, Drop):
-            spared = Scope.TO_CLIENT if to_server else Scope.TO_SERVER
-            if action.scope is spared or (to_server and not reached):
-                return None
-            return packet.decided(rule, "drop", reason, verdict=Verdict.DROP)
-        if isinstance(action, Rewrite):
-            return None if to_server else _rewritten(packet, rule, action.flags)
-        if isinstance(action, Hold):
-            release_ns = self._release(action, packet, _trigger(rule, packet))
-            verdict = self._holding(packet, release_ns)
-            return packet.decided(
-                rule, "hold", reason, verdict=verdict, release_ns=release_ns if verdict is Verdict.HOLD else 0
-            )
-        if isinstance(action, Log):
-            return packet.decided(rule, "log", reason)
-        ends_itself = packet.view.proto == TCP and packet.view.flags & (RST | FIN)
-        if not to_server or not reached or ends_itself:
+        if not _reached(memory.start, packet.view):
             return None
-        packet.direction = Direction.TO_SERVER
-        made = self._emissions(action, packet, _trigger(rule, packet))
-        return packet.decided(rule, action.word, reason, injected=made) if made else None
+        to_server = direction is Direction.TO_SERVER
+        ends_itself = packet.view.proto == TCP and packet.view.flags & (RST | FIN)
+        spared = Scope.TO_CLIENT if to_server else Scope.TO_SERVER
+        actions = memory.actions or rule.actions
+        drops = any(isinstance(action, Drop) and action.scope is not spared for action in actions)
+        words: list[str] = []
+        made: list[Emission] = []
+        rewritten: bytes | None = None
+        release_ns = 0
+        for action in actions:
+            acts = True
+            if isinstance(action, Drop):
+                acts = action.scope is not spared
+            elif isinstance(action, Rewrite):
+                acts = not to_server and packet.rewritable
+                rewritten = forge.as_reset(packet.view, action.flags) if acts else rewritten
+            elif isinstance(action, Hold):
+                release_ns = self._release(action, packet, _trigger(rule, packet))
+            elif isinstance(action, Pass):
+                acts = False
+            elif not isinstance(action, Log):
+                acts = False
+                if to_server and not ends_itself:
+                    packet.direction = Direction.TO_SERVER
+                    emissions = self._emissions(action, packet, _trigger(rule, packet, dropped=drops))
+                    made.extend(emissions)
+                    acts = bool(emissions)
+            if acts:
+                words.append(action.word)
+        if not words:
+            return None
+        verdict = Verdict.PASS
+        if drops:
+            verdict, rewritten = Verdict.DROP, None
+        elif release_ns:
+            verdict = self._holding(packet, release_ns)
+        return packet.decided(
+            rule,
+            "+".join(words),
+            f"rule '{rule.name}' remembers {struck}",
+            verdict=verdict,
+            injected=made,
+            rewritten=rewritten,
+            release_ns=release_ns if verdict is Verdict.HOLD else 0,
+        )
 
 
 def _trigger(rule: Rule, packet: Passing, *, dropped: bool = False) -> Trigger:
@@ -260,7 +273,7 @@ def _rewritten(packet: Passing, rule: Rule, flags: int) -> Decision | None:
 
 
 def _reached(start: Start, seen: PacketView) -> bool:
-    """True if this packet of the client's is late enough in its flow to meet the residual action."""
+    """True if this packet, either end's, is late enough in its flow to meet the residual action."""
     if start is Start.SYN or seen.proto != TCP:
         return True
     if start is Start.DATA:

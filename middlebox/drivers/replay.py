@@ -56,6 +56,7 @@ class Tally:
 
     packets: int = 0
     not_ip: int = 0  #: frames without IP; they count as packets
+    cut: int = 0  #: packets that are longer than what was captured of them
     backward: int = 0  #: packets older than one before them, decided on at the time of that one
 
 
@@ -118,11 +119,21 @@ def replay(
         count.packets += 1
         if packet.ip is None:
             count.not_ip += 1
+        elif _is_cut(packet.ip):
+            count.cut += 1
         if leaves is not None:
             _leave(decision, packet.ip, leaves)
         yield decision
     while (due := censor.next_due()) is not None:
         _release(censor, due, leaves)
+
+
+def _is_cut(packet: bytes) -> bool:
+    """True if the IP header tells a longer packet."""
+    version = packet[0] >> 4 if packet else 0
+    if version == 4:
+        return len(packet) < 20 or int.from_bytes(packet[2:4], "big") > len(packet)
+    return version == 6 and (len(packet) < 40 or 40 + int.from_bytes(packet[4:6], "big") > len(packet))
 
 
 def _release(censor: Decider, now_ns: int, leaves: Leaves | None) -> None:

@@ -29,8 +29,8 @@ from middlebox.ability import (
 )
 from middlebox.grammar.collection import Key, ListOf, Record, Table, key
 from middlebox.grammar.headers import FLAGS, IPV4, IPV6, NETWORK, PAYLOAD, header_number
-from middlebox.grammar.shape import TRUTH, Become, Context, Forms, Leaf, become, words
-from middlebox.grammar.source import Mapping
+from middlebox.grammar.shape import TRUTH, Become, Context, Forms, Leaf, Mismatch, become, words
+from middlebox.grammar.source import Mapping, Scalar
 from middlebox.grammar.units import SIZE, TIME, TIMES, integer
 from middlebox.packet import ACK, RST
 from middlebox.verdict import Direction
@@ -117,13 +117,24 @@ def _says_something(values: dict[str, object], node: Mapping, context: Context) 
         context.refuse(node.place, "a DNS injector with addresses and 'nxdomain: true'", "one of the two")
 
 
+def _answer_ttl(node: Scalar) -> int:
+    seconds, rest = divmod(TIME.parse(node), 10**9)
+    if rest or seconds >= 2**31:  # RFC 2181, 8
+        raise Mismatch("whole seconds, fewer than 2147483648")
+    return seconds
+
+
+_ANSWER_TTL: Leaf[int] = Leaf(
+    "whole seconds such as '60 s'", _answer_ttl, TIME.schema(), lambda seconds: f"{seconds} s"
+)
+
 DNS_INJECTOR_KEYS: tuple[Key, ...] = (
     key("a", ListOf(IPV4, "IPv4 addresses", alone=True), "forged addresses for an A query; one of them, by chance"),
     key("aaaa", ListOf(IPV6, "IPv6 addresses", alone=True), "forged addresses for an AAAA query"),
     key("nxdomain", become(TRUTH, _rcode), "say that the name does not exist", "rcode"),
     key(
         "answer_ttl",
-        become(TIME, lambda nanoseconds: nanoseconds // 10**9, lambda seconds: f"{seconds} s"),
+        _ANSWER_TTL,
         "TTL of the forged record, whole seconds",
     ),
     key(
@@ -216,9 +227,11 @@ INSPECT: Record[Inspect] = Record(
     (
         key("directions", _set(Direction, "directions", least=1), "which side's payload it reads"),
         key("packets", integer(0), "packets with payload of a flow that it reads; 0: no limit"),
-        key("bytes", SIZE, "payload bytes of a direction that it reads; left out: no limit"),
+        key("bytes", SIZE, "payload bytes of a TCP direction that it reads; left out: no limit"),
         key(
-            "stranger", SIZE, "a first payload of at least this size that it cannot read ends its interest in the flow"
+            "stranger",
+            SIZE,
+            "a first payload of at least this size that it cannot read ends its interest in the TCP connection",
         ),
     ),
     Inspect,
@@ -229,7 +242,6 @@ LIMITS: Record[Limits] = Record(
     (
         key("flows", integer(1), "flows that it remembers; beyond, the oldest goes"),
         key("residual", integer(1), "entries of residual censorship"),
-        key("buffered", SIZE, "bytes of all connections that wait to be read; beyond, a connection is given up"),
         key("buffered", SIZE, "bytes of all connections that wait to be read; beyond, a connection is given up"),
         key("fragments", integer(1), "datagrams in pieces"),
     ),

@@ -79,20 +79,27 @@ FLAGS: Leaf[int] = Leaf(
 )
 
 
+#: bytes behind the headers of one forged packet: with both, it still fits an Ethernet path
+MAX_PAYLOAD = 1_400
+
+
 def _payload(node: Scalar) -> bytes:
-    if not node.text.startswith("hex:"):
-        return node.text.encode()
     try:
-        return bytes.fromhex(node.text[4:])
+        data = bytes.fromhex(node.text[4:]) if node.text.startswith("hex:") else node.text.encode()
     except ValueError:
         raise Mismatch("after 'hex:' come pairs of hexadecimal digits: hex:0102ff") from None
+    if len(data) > MAX_PAYLOAD:
+        raise Mismatch(f"one packet carries at most {MAX_PAYLOAD} bytes; these are {len(data)}")
+    return data
 
 
 PAYLOAD: Leaf[bytes] = Leaf("a text, or bytes such as 'hex:0102'", _payload, {"type": ["string", "number"]})
 
 
 def address(text: str) -> bytes | None:
-    """An IP address in network order; None for anything else."""
+    """An IP address in network order; None for anything else, and one with a zone ("%eth0"), which packets lack."""
+    if "%" in text:
+        return None
     try:
         return IPv4Address(text).packed
     except AddressValueError:
@@ -125,6 +132,8 @@ IPV4, IPV6, ADDRESS = _address_of(4), _address_of(16), _address_of(4, 16)
 
 def network(text: str) -> Network:
     """A network, or an address as a network of one; raises `Mismatch`."""
+    if "%" in text:
+        raise Mismatch("without a zone: packets do not tell it")
     try:
         return ip_network(text)
     except ValueError as error:

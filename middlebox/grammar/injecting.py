@@ -131,6 +131,20 @@ def _header_value(node: Scalar) -> str:
 _HEADER_VALUE: Leaf[str] = Leaf("a header's value", _header_value, {"type": ["string", "number"]})
 
 
+#: bytes of a block page: each trigger is answered with all of it
+MAX_BODY = 65_536
+
+
+def _body(node: Scalar) -> str:
+    text = TEXT.parse(node)
+    if len(text.encode()) > MAX_BODY:
+        raise Mismatch(f"at most {MAX_BODY} bytes; these are {len(text.encode())}")
+    return text
+
+
+_BODY: Leaf[str] = Leaf("a page", _body, TEXT.schema())
+
+
 class _Headers(Shape[dict[str, str]]):
     """Header names and values."""
 
@@ -152,7 +166,7 @@ class _Headers(Shape[dict[str, str]]):
 
 _HTTP_KEYS: tuple[Key, ...] = (
     key("status", integer(200, 599, "an HTTP status"), "status of the forged response"),
-    key("body", TEXT, "its body, text/html"),
+    key("body", _BODY, "its body, text/html"),
     key("headers", _Headers(), "further headers"),
     key("redirect", _HEADER_VALUE, "a 302 (or another status) to this URL, instead of a page"),
     key("flags", FLAGS, "TCP flags of the last segment"),

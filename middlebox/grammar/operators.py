@@ -18,16 +18,7 @@ from middlebox.grammar.problem import listed, near
 from middlebox.grammar.shape import TEXT, TRUTH, Context, Mismatch, Refused
 from middlebox.grammar.source import Form, Node, Scalar, Sequence
 from middlebox.grammar.units import number_range, whole
-from middlebox.match import (
-    Contains,
-    InRanges,
-    Is,
-    Operator,
-    Present,
-    Regex,
-    Under,
-    Within,
-)
+from middlebox.match import Contains, InRanges, Is, Operator, Present, Regex, Under, Within
 
 #: the operators that each type of field takes
 OPERATORS: dict[Kind, tuple[str, ...]] = {
@@ -162,6 +153,7 @@ def _is(field: str, kind: Kind, node: Node, context: Context) -> Operator:
         return Is(frozenset([*literals, *packed]))
     if kind in (Kind.NUMBER, Kind.NUMBERS):
         return Is(frozenset(_numbers(values, field)))
+    _of_bytes(values.texts(), field, kind, node, context)
     return Is(frozenset(_words(values, field)))
 
 
@@ -257,8 +249,20 @@ def _in(field: str, kind: Kind, node: Node, context: Context) -> Operator:
     return InRanges(tuple(ranges))
 
 
+def _of_bytes(texts: Iterable[str], field: str, kind: Kind, node: Node, context: Context) -> None:
+    """Refuse what no bytes can be: each byte of the wire is one Latin-1 character, and a name is in its ASCII form."""
+    for text in texts:
+        if text.isascii() or (kind is not Kind.NAME and max(text) <= "\xff"):
+            continue
+        hint = 'each byte is one character: write "' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'
+        if kind is Kind.NAME:
+            hint = "names are compared in their ASCII form (IDNA), labels such as xn--e1afmkfd"
+        raise context.refuse(node.place, f"'{text}' for '{field}', which it never holds", "what is on the wire", hint)
+
+
 def _contains(field: str, kind: Kind, node: Node, context: Context) -> Operator:
     texts = _Names(node, context, field).texts()
+    _of_bytes(texts, field, kind, node, context)
     if "" in texts:
         raise context.refuse(node.place, "an empty text", f"a text for '{field}'", "present: true matches any value")
     return Contains(tuple(text.lower() if kind is Kind.NAME else text for text in texts))
@@ -266,10 +270,12 @@ def _contains(field: str, kind: Kind, node: Node, context: Context) -> Operator:
 
 def _regex(field: str, kind: Kind, node: Node, context: Context) -> Operator:
     text = TEXT.read(node, context)
+    _of_bytes([text], field, kind, node, context)
     try:
-        return Regex(re.compile(text))
-    except re.error as error:
-        raise context.refuse(node.place, str(node), "a regular expression", str(error)) from None
+        return Regex(re.compile(text, re.IGNORECASE if kind is Kind.NAME else 0))
+    except (re.error, OverflowError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise context.refuse(node.place, str(node), "a regular expression", why) from None
 
 
 def _under(field: str, kind: Kind, node: Node, context: Context) -> Operator:

@@ -150,6 +150,9 @@ def parse(text: str, file: str) -> Node:
     yaml = YAML(typ="safe", pure=True)
     try:
         root = yaml.compose(text)
+    except RecursionError:
+        building.refuse(Place(file), "values nested without end", "a policy", "are there brackets that do not close?")
+        raise LoadError(building.problems) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)

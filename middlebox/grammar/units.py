@@ -26,7 +26,9 @@ _OTHER_NAMES = {
     **dict.fromkeys(("k", "kb", "kbyte", "kbytes"), "kB"),
     **dict.fromkeys(("mb", "mbyte", "mbytes"), "MB"),
 }
-_NUMBER = r"(\d+(?:\.\d+)?)"
+#: digits of one number: more than any number of a policy needs, and few enough to reckon with
+_DIGITS = 18
+_NUMBER = rf"(\d{{1,{_DIGITS}}}(?:\.\d{{1,{_DIGITS}}})?)"
 _ANY_UNIT = re.compile(rf"{_NUMBER}(?:\s*-\s*{_NUMBER})?\s*(\S*)")
 
 
@@ -119,7 +121,7 @@ SIZE: Leaf[int] = Leaf(
 def _share(node: Scalar) -> float:
     found = re.fullmatch(rf"{_NUMBER}\s*%", node.text.strip())
     if not found:
-        if node.form in (Form.INTEGER, Form.DECIMAL):
+        if node.form in (Form.INTEGER, Form.DECIMAL) and re.fullmatch(_NUMBER, node.text):
             number = Fraction(node.text)
             raise Mismatch(f"write: {share_text(float(number if number <= 1 and '.' in node.text else number / 100))}")
         raise Mismatch("write it like: 98 %")
@@ -135,10 +137,10 @@ SHARE: Leaf[float] = Leaf(
 
 
 def whole(text: str) -> int | None:
-    """A whole number, decimal or hexadecimal ("0x8180"); None for anything else."""
-    if re.fullmatch(r"\d+", text):
+    """A whole number, decimal or hexadecimal ("0x8180"); None for anything else, and for one of too many digits."""
+    if re.fullmatch(rf"[0-9]{{1,{_DIGITS}}}", text):
         return int(text)
-    return int(text, 16) if re.fullmatch(r"0x[0-9A-Fa-f]+", text) else None
+    return int(text, 16) if re.fullmatch(rf"0x[0-9A-Fa-f]{{1,{_DIGITS}}}", text) else None
 
 
 def integer(low: int, high: int | None = None, what: str = "a whole number") -> Leaf[int]:

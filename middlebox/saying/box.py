@@ -157,12 +157,12 @@ def _looks(ability: Ability) -> list[str]:
     if inspect.packets:
         limits.append(f"the first {inspect.packets} packets with payload of a flow")
     if inspect.bytes:
-        limits.append(f"the first {bytes_text(inspect.bytes)} of a direction")
+        limits.append(f"the first {bytes_text(inspect.bytes)} of a TCP direction")
     far = f", no further than {' and '.join(limits)}" if limits else ""
     said = [f"It looks into {sides[inspect.directions]}{far}."]
     if inspect.stranger:
         size = bytes_text(inspect.stranger)
-        said.append(f"It loses interest in a flow whose first payload has {size} or more and cannot be read.")
+        said.append(f"It loses interest in a TCP connection whose first payload has {size} or more and cannot be read.")
     return said
 
 

@@ -106,6 +106,13 @@ class _Session:
         notes = list(self.notes)
         if tally.not_ip:
             notes.append(f"{tally.not_ip} of {tally.packets} frames carry no IP; they pass")
+        if not tally.packets:
+            notes.append("the capture has no packets")
+        if tally.cut:
+            notes.append(
+                f"{tally.cut} of {tally.packets} packets were captured only in part; what is missing could not be read "
+                "(capture with a larger snapshot length: tcpdump -s 0)"
+            )
         if tally.backward:
             notes.append(
                 f"{tally.backward} packets are older than one before them; they are decided on at that one's time"

@@ -381,3 +381,13 @@ def test_forged_packets_of_a_whole_policy_are_well_formed() -> None:
     decision = play.connect().send(hello())
     assert dropped(decision)
     assert {str(packet[TCP].flags) for packet in forged(decision)} == {"RA"}
+
+
+def test_every_fragment_came_in_fragments_the_last_one_too() -> None:
+    play = Play("""
+        name: no-fragments
+        rules: [{name: fragments, match: {ip.fragment: true}, action: drop}]
+    """)
+    whole = IP(src="10.0.0.1", dst="203.0.113.5", id=7) / UDP(sport=4000, dport=5000) / bytes(2000)
+    assert all(dropped(play.give(piece)) for piece in pieces(whole, 800))
+    assert passed(play.give(whole))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -216,3 +218,18 @@ def test_no_fragments_raise_and_the_bytes_are_counted_right(
             parts.add(six(start * 8, data, more=more), 0)
             assert 0 <= parts.held <= 100
             assert len(parts) <= 2
+
+
+def test_thousands_of_fragments_in_any_order_take_no_quadratic_time() -> None:
+    body = bytes(range(256)) * 255
+    whole = IP(src="10.0.0.1", dst="203.0.113.5", id=9, proto=253) / Raw(body)
+    cut: list[Packet] = fragment(whole, fragsize=8)  # type: ignore[no-untyped-call]
+    views = [seen(piece) for piece in cut]
+    Random(7).shuffle(views)
+    reassembly = box(max_fragments=len(cut))
+    began = process_time()
+    results = [reassembly.add(one, 0) for one in views]
+    assert process_time() - began < 2
+    datagram = results[-1].datagram
+    assert datagram is not None
+    assert datagram[20:] == body

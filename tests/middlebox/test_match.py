@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address, ip_network
+from time import process_time
 
 import pytest
 
@@ -136,3 +137,15 @@ def test_a_list_value_holds_if_any_element_does() -> None:
     assert InRanges(((10, 20),)).holds((5, 15))
     assert not InRanges(((10, 20),)).holds((5, 25))
     assert Within([ip_network("192.0.2.0/24")]).holds((bytes(4), bytes((192, 0, 2, 1))))
+
+
+def test_a_hundred_thousand_needles_are_found_as_few_are_and_without_slowing_down() -> None:
+    many = Contains((*(f"name-{number}.example" for number in range(100_000)), "t.co", "x"))
+    began = process_time()
+    for _ in range(200):
+        assert not many.holds("www.innocent.site")
+        assert many.holds("reddit.com")
+        assert many.holds(("nothing", "a name-99999.example b"))
+        assert many.holds("x")
+        assert not many.holds("")
+    assert process_time() - began < 1

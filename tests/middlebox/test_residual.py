@@ -152,3 +152,70 @@ def test_the_flow_that_was_struck_keeps_its_own_fate() -> None:
     assert 5 <= fates.index(True) <= 8
     one.give(flow.to_server(flags="FA"))
     assert fate(one, isn=99_000)
+
+
+def test_all_actions_of_a_rule_meet_later_flows_and_a_log_before_them_hides_none() -> None:
+    one = play("for: 60 s, key: 3-tuple", action="[log, {drop: flow}, reset]")
+    one.connect().send(hello())
+    decision = Connection(one, sport=40001).send(b"hello")
+    assert dropped(decision)
+    assert decision.action == "log+drop+reset"
+    towards_server = forged(decision)[1]
+    assert towards_server.dst == "203.0.113.5"
+    assert towards_server["TCP"].seq == 1000, "the server never gets the dropped packet: its number is the expected one"
+
+
+def test_a_memory_that_starts_at_data_lets_both_ends_shake_hands() -> None:
+    one = play("for: 60 s, key: 3-tuple, start: data", action="{drop: flow}")
+    one.connect().send(hello())
+    later = Connection(one, sport=40001)
+    later.open()
+    assert all(passed(decision) for decision in one.decisions[-3:])
+    assert dropped(later.send(b"hello"))
+
+
+def test_rules_remember_the_same_ends_each_for_itself() -> None:
+    rules = "\n".join(
+        f"          - {{name: {name}, match: {{tls.sni: {{under: {name}.example}}}}, action: drop, memory: {memory}}}"
+        for name, memory in (
+            ("one", "{for: forever, key: 2-tuple, coverage: 0.000001 %}"),
+            ("two", "{for: 60 s, key: 2-tuple}"),
+            ("six", "{for: 10 s, key: 2-tuple}"),
+        )
+    )
+    one = Play(f"name: memory\nrules:\n{rules}\n")
+    for sport, name in ((40000, "one"), (40001, "two")):
+        one.connect(sport=sport).send(hello(f"{name}.example"))
+    decision = Connection(one, sport=40002).syn()
+    assert dropped(decision)
+    assert decision.rule == "two"
+    assert one.censor.counters()["residual"] == 2
+    one.wait(61)
+    assert passed(Connection(one, sport=40003).syn())
+    assert one.censor.counters()["residual"] == 1
+
+
+def test_a_remembered_client_gets_forged_answers_to_its_own_queries() -> None:
+    one = Play("""
+        name: memory
+        rules:
+          - name: dns
+            match: {dns.name: {under: blocked.example}}
+            action: {dns: {a: [192.0.2.1]}}
+            memory: {for: 60 s, key: client}
+    """)
+    one.ask("blocked.example")
+    for port in (5353, 5354):
+        (answer,) = forged(one.ask("other.example", port=port))
+        assert answer["DNS"].qd[0].qname == b"other.example."
+        assert answer["DNS"].an[0].rdata == "192.0.2.1"
+
+
+def test_what_is_let_through_while_it_is_remembered_is_followed() -> None:
+    one = play("for: 60 s, key: 3-tuple", action="reset", box="placement: on-path")
+    one.connect().send(hello())
+    later = one.connect(sport=40001)
+    for _ in range(100):
+        assert later.send(bytes(1000)).rule == "sni"
+    counters = one.censor.counters()
+    assert counters["buffered_bytes"] == 0, "foreign bytes are read as such, not kept behind a hole"

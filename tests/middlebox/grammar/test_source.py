@@ -87,3 +87,8 @@ def test_nodes_tell_what_they_are_for_messages() -> None:
     assert str(parse("[1, 2]", "x.yaml")) == "a list of 2"
     assert str(parse("{}", "x.yaml")) == "an empty mapping"
     assert str(parse("{a: 1, b: 2}", "x.yaml")) == "a mapping with keys 'a', 'b'"
+
+
+def test_brackets_without_end_are_a_problem_of_the_file_and_not_of_the_reader() -> None:
+    with pytest.raises(LoadError, match="values nested without end"):
+        parse("rules: " + "[" * 5_000, "p.yaml")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from middlebox.ability import Draw
+from middlebox.grammar.shape import Leaf
 from middlebox.grammar.units import (
     PACKETS,
     SHARE,
@@ -103,3 +104,9 @@ def test_texts_for_people() -> None:
     assert time_text(1_234_567) == "1234.567 us"
     assert times_text(Draw(1_000_000, 3_000_000)) == "1-3 ms"
     assert times_text(Draw(500_000, 1_000_000_000)) == "500 us to 1 s"
+
+
+@pytest.mark.parametrize("leaf", [TIME, SIZE, SHARE, PACKETS, integer(0)])
+def test_a_number_of_thousands_of_digits_is_refused_like_any_other_that_does_not_fit(leaf: Leaf[object]) -> None:
+    for text in ("9" * 5_000, f"{'9' * 5_000} h", f"0.{'0' * 5_000}1 %", "0x" + "f" * 5_000):
+        assert refusal(leaf, text)

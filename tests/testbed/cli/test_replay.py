@@ -249,3 +249,18 @@ def test_a_cut_capture_gives_its_whole_packets_and_says_so(names: tuple[str, str
     said = capsys.readouterr()
     assert said.out == whole
     assert "the file ends in the middle of packet 59; the 59 packets before it are whole" in said.err
+
+
+def test_packets_that_were_captured_only_in_part_are_said(names: tuple[str, str], capsys: Out) -> None:
+    segment = IP(src="10.0.0.1", dst="203.0.113.5") / TCP(sport=40000, dport=443, flags="PA") / hello()
+    with Writer(names[1]) as writer:
+        writer.write(NOON, bytes(segment))
+        writer.write(NOON, bytes(segment)[:96])
+    assert main(["replay", *names]) == 0
+    assert "1 of 2 packets were captured only in part" in capsys.readouterr().err
+
+
+def test_a_capture_without_packets_is_said(names: tuple[str, str], capsys: Out) -> None:
+    Writer(names[1]).close()
+    assert main(["replay", *names]) == 0
+    assert "the capture has no packets" in capsys.readouterr().err
