@@ -5,6 +5,8 @@ It knows tuples and times; what is done to a flow that is remembered, `censor` s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from middlebox.packet import PacketView
 from middlebox.policy import Key, Memory, Rearm, Rule
 from middlebox.verdict import Direction
@@ -12,6 +14,7 @@ from middlebox.verdict import Direction
 #: a time that never comes
 FOR_EVER = 1 << 126
 
+_NOBODY: tuple[tuple[Rule, str, Direction], ...] = ()
 _Tuple = tuple[Key, bytes, int, bytes, int]
 
 
@@ -95,11 +98,11 @@ class Residual:
             entries = self._entries[key] = alive
         return entries
 
-    def find(self, view: PacketView, now_ns: int) -> list[tuple[Rule, str, Direction]]:
+    def find(self, view: PacketView, now_ns: int) -> Sequence[tuple[Rule, str, Direction]]:
         """The rules that remember this packet's ends, the flow that was struck, and which way the packet goes."""
-        found: list[tuple[Rule, str, Direction]] = []
         if not self._entries:
-            return found
+            return _NOBODY
+        found: list[tuple[Rule, str, Direction]] = []
         for key in self._keys:
             for direction in (Direction.TO_SERVER, Direction.TO_CLIENT):
                 if direction is Direction.TO_SERVER:

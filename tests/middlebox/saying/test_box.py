@@ -44,7 +44,8 @@ def test_what_it_joins_and_how_far_it_looks() -> None:
     assert "It does not join a TLS handshake message" in text
     assert "It does not join IP fragments." in text
     assert (
-        "no further than the first 20 packets with payload of a flow and the first 16,000 bytes of a direction" in text
+        "no further than the first 20 packets with payload of a flow and the first 16,000 bytes of a TCP direction"
+        in text
     )
     assert "whose first payload has 101 bytes or more and cannot be read" in text
     assert "It looks into what both sides send." in said("inspect: {directions: [to-client, to-server]}")
