@@ -93,7 +93,7 @@ class Censor:
             "unreadable": self._unreadable,
             "not_believed": self._unbelieved,
             "gave_up": self._gave_up,
-            "buffered_bytes": self._connections.buffered,
+            "buffered_bytes": self._connections.buffered + self._others.buffered,
             "flows": len(self._connections) + len(self._others),
             "flows_created": self._connections.created + self._others.created,
             "flows_evicted": self._connections.evicted + self._others.evicted,
@@ -200,8 +200,8 @@ class Censor:
         if seen.payload_len and not flow.stopped:
             flow.payloads += 1
             changed, said = self._reader.read(flow, seen, packet.direction)
-            self._connections.account(flow)
-            if flow.counted and self._connections.buffered > self._ability.limits.buffered:
+            self._account(flow)
+            if flow.counted and self._connections.buffered + self._others.buffered > self._ability.limits.buffered:
                 changed, said = self._give_up(flow)
             packet.changed = packet.changed or changed
             if said:
@@ -211,8 +211,12 @@ class Censor:
         """The box is out of memory for what waits to be read: the connection that asked for more is read no further."""
         self._gave_up += 1
         answer = self._reader.stop(flow, "out of memory for what waits to be read: given up")
-        self._connections.account(flow)
+        self._account(flow)
         return answer
+
+    def _account(self, flow: Flow) -> None:
+        """Count anew what a flow keeps unread."""
+        (self._connections if flow.proto == TCP else self._others).account(flow)
 
     def _pipelined(self, packet: Passing, flow: Flow, decision: Decision) -> Decision:
         """Ask the rules about further messages in the same packet, until one of them is struck."""
@@ -224,7 +228,7 @@ class Censor:
                 break
             packet.say(said)
             decision = self._ask(packet)
-        self._connections.account(flow)
+        self._account(flow)
         return decision
 
     def _remember(self, packet: Passing) -> Decision | None:

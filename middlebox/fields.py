@@ -59,6 +59,12 @@ def about(name: str) -> str:
     return found.about if found is not None else FACT_FIELDS[name].about
 
 
+def noun(name: str) -> str:
+    """A dissector's field as a noun, if it has one; else ""."""
+    found = FACT_FIELDS.get(name)
+    return found.noun if found is not None else ""
+
+
 def protocol_of(name: str) -> str:
     """The dissector that tells a field ("tls"), or "" for a packet field."""
     return "" if name in PACKET_FIELDS else name.partition(".")[0]

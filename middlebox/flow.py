@@ -7,7 +7,7 @@ connection, `believing` says.
 from __future__ import annotations
 
 from middlebox.ability import Ability, Handshake
-from middlebox.dissect.base import Fact
+from middlebox.dissect.base import Fact, Follower
 from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text
 from middlebox.policy import Rule
 from middlebox.stream import Stream, distance
@@ -119,11 +119,13 @@ class Flow:
         "down",
         "dropping",
         "facts",
+        "following",
         "gone",
         "last_ns",
         "packets",
         "passed",
         "payloads",
+        "pending",
         "picked_up",
         "proto",
         "resynchronising",
@@ -158,6 +160,8 @@ class Flow:
         self.settled = False  #: no rule can match any more
         self.passed: Rule | None = None  #: a rule let it go
         self.facts: dict[str, Fact] = {}
+        self.following: dict[str, Follower] | None = None  #: what dissectors of conversations keep of it
+        self.pending: tuple[str, ...] | None = None  #: of UDP: the dissectors that are still asked; None: all
         self.up: Progress | None = None  #: of the client's bytes
         self.down: Progress | None = None  #: of the server's bytes
         self.dropping: _Dropping | None = None
@@ -179,6 +183,8 @@ class Flow:
             held = self.up.stream.held
         if self.down is not None and self.down.stream is not None:
             held += self.down.stream.held
+        if self.following is not None:
+            held += sum(follower.held for follower in self.following.values())
         return held
 
     def progress(self, direction: Direction) -> Progress | None:
@@ -187,9 +193,28 @@ class Flow:
     def stop(self) -> None:
         """Nothing more of this flow is read, and what was kept for reading is let go."""
         self.stopped = True
+        self.following = None
         for progress in (self.up, self.down):
             if progress is not None:
                 progress.close()
+
+    def forget_messages(self) -> None:
+        """Forget the facts of single messages; those of conversations stay as long as they are followed."""
+        following = self.following
+        if following is None:
+            self.facts.clear()
+        else:
+            for name in [name for name in self.facts if name not in following]:
+                del self.facts[name]
+
+    def unfollow(self, kept: tuple[str, ...]) -> None:
+        """Let go of what is kept for dissectors other than these; a fact that was told stays."""
+        following = self.following
+        if following is not None:
+            for name in [name for name in following if name not in kept]:
+                del following[name]
+            if not following:
+                self.following = None
 
     def handshake_is(self, wanted: Handshake) -> bool:
         """True if as much of the handshake was seen as the box wants."""

@@ -104,8 +104,9 @@ class Looking:
             return FACT_FIELDS[name].get(fact)
         if flow.stopped:
             return None
-        if flow.proto == UDP:
-            return None  # a datagram has been read whole, or is none of this protocol
+        if flow.proto == UDP:  # a datagram has been read whole or is none of this protocol; a conversation may go on
+            going_on = flow.following is not None and protocol in flow.following
+            return UNKNOWN if going_on or flow.pending is None else None
         if flow.up is None and flow.down is None:
             return UNKNOWN
         pending = any(one is not None and protocol in one.pending for one in (flow.up, flow.down))

@@ -7,7 +7,7 @@ Only what rules mention is read. A dissector that needs more bytes is asked agai
 from __future__ import annotations
 
 from middlebox.dissect import DISSECTORS
-from middlebox.dissect.base import Reads, State
+from middlebox.dissect.base import ENDLESS, Dissector, Reading, Reads, State
 from middlebox.flow import Flow, Progress
 from middlebox.packet import TCP, UDP, PacketView
 from middlebox.policy import Policy
@@ -40,7 +40,7 @@ class Reader:
         if flow.stopped:
             return True
         if flow.proto == UDP:
-            return not self.on_udp
+            return not (self.on_udp if flow.pending is None else flow.pending)
         if flow.proto != TCP:
             return True
         if not self.on_tcp:
@@ -67,32 +67,63 @@ class Reader:
             return False, ""
         if self._alone and direction in self._directions:
             progress.pending, progress.need = self.on_tcp, 1
-            flow.facts.clear()
+            flow.forget_messages()
         if not progress.pending:
             progress.skip(seen.seq, seen.payload_len, self._ability.reassembly.window)
             return False, ""
         if not flow.handshake_is(self._ability.tcp.handshake):
             return False, "not read: this box has not seen enough of the handshake"
-        return self._segment(flow, progress, seen)
+        return self._segment(flow, progress, seen, direction)
 
     def stop(self, flow: Flow, why: str) -> tuple[bool, str]:
         """Read no more of this flow."""
         flow.stop()
         return True, why
 
+    def _take(self, dissector: Dissector, flow: Flow, data: bytes, transport: str, direction: Direction) -> Reading:
+        """Ask one dissector, by its follower of this flow if it follows conversations."""
+        following = flow.following
+        if following is not None and dissector.name in following:
+            return following[dissector.name].take(data, direction)
+        follower = dissector.follow(transport, self.reads)
+        if follower is None:
+            return dissector.read(data, transport, self.reads)
+        if flow.following is None:
+            flow.following = {}
+        flow.following[dissector.name] = follower
+        return follower.take(data, direction)
+
     def _datagram(self, flow: Flow, seen: PacketView, direction: Direction) -> tuple[bool, str]:
-        if direction not in self._directions or not self.on_udp:
+        """Read one datagram. Who claims it has the flow; a dissector of conversations goes until it has no more to say.
+
+        Of the dissectors of messages those that repeat are asked about each datagram, and the others about the first.
+        """
+        asked = self.on_udp if flow.pending is None else flow.pending
+        if direction not in self._directions or not asked:
             return False, ""
-        flow.facts.clear()
+        flow.forget_messages()
         data = seen.payload
-        for name in self.on_udp:
-            found = DISSECTORS[name].read(data, "udp", self.reads)
+        left: list[str] = []
+        words: list[str] = []
+        for name in asked:
+            dissector = DISSECTORS[name]
+            found = self._take(dissector, flow, data, "udp", direction)
+            follows = flow.following is not None and name in flow.following
+            goes_on = found.state is State.NEED_MORE if follows else dissector.repeats
             if found.state is State.FOUND and found.fact is not None:
                 flow.facts[name] = found.fact
-                return True, f"read as {name}"
-        return True, "read as no protocol that the rules ask about"
+                words.append(name)
+                goes_on = found.consumed < ENDLESS if follows else dissector.repeats
+                if dissector.claims:
+                    left = [name] if goes_on else []
+                    break
+            if goes_on:
+                left.append(name)
+        flow.pending = asked if len(left) == len(asked) else tuple(left)
+        flow.unfollow(flow.pending)
+        return True, f"read as {' and '.join(words)}" if words else "read as no protocol that the rules ask about"
 
-    def _segment(self, flow: Flow, progress: Progress, seen: PacketView) -> tuple[bool, str]:
+    def _segment(self, flow: Flow, progress: Progress, seen: PacketView, direction: Direction) -> tuple[bool, str]:
         stream = progress.stream
         if stream is None:
             able = self._ability
@@ -108,7 +139,7 @@ class Reader:
             return self.stop(flow, f"this box reads {size} bytes of a direction and no more")
         if len(stream.data) < progress.need:
             return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
-        changed, said = self._message(flow, progress, stream)
+        changed, said = self._message(flow, progress, stream, direction)
         stranger = self._ability.inspect.stranger
         if stranger and not progress.pending and not flow.facts:
             if first and seen.payload_len >= stranger:
@@ -118,34 +149,57 @@ class Reader:
             progress.close()
         return changed, said
 
-    def _message(self, flow: Flow, progress: Progress, stream: Stream) -> tuple[bool, str]:
+    def _message(self, flow: Flow, progress: Progress, stream: Stream, direction: Direction) -> tuple[bool, str]:
         """Ask the pending dissectors for the next message; the one that finds its own has the flow to itself."""
         data = bytes(stream.data)
         pending: list[str] = []
         need = 0
+        told = ""
         for name in progress.pending:
             dissector = DISSECTORS[name]
-            found = dissector.read(data, "tcp", self.reads)
+            found = self._take(dissector, flow, data, "tcp", direction)
             if found.state is State.NEED_MORE:
                 pending.append(name)
                 need = min(need or found.need, found.need)
             elif found.state is State.FOUND and found.fact is not None:
                 flow.facts[name] = found.fact
-                progress.need = 1
-                progress.pending = (name,) if dissector.repeats else ()
-                if dissector.repeats:
-                    stream.consume(found.consumed)
-                else:
-                    stream.data.clear()
-                return True, f"read as {name}"
-        changed = len(pending) < len(progress.pending)
+                told = f"read as {name}"
+                if dissector.claims:
+                    self._claim(dissector, flow, progress, stream, direction, found.consumed)
+                    return True, told
+        changed = bool(told) or len(pending) < len(progress.pending)
         progress.pending = tuple(pending)
         progress.need = max(need, 1)
         if not pending or self._alone:
             stream.data.clear()
-        if not pending:
-            return changed, "read as no protocol that the rules ask about"
+        if told or not pending:
+            return changed, told or "read as no protocol that the rules ask about"
         return changed, f"{len(data)} bytes so far, {need} needed"
+
+    def _claim(
+        self,
+        dissector: Dissector,
+        flow: Flow,
+        progress: Progress,
+        stream: Stream,
+        direction: Direction,
+        consumed: int,
+    ) -> None:
+        """From here on the flow belongs to one dissector."""
+        name = dissector.name
+        follows = flow.following is not None and name in flow.following
+        goes_on = consumed < ENDLESS if follows else dissector.repeats
+        progress.need = 1
+        progress.pending = (name,) if goes_on else ()
+        if goes_on:
+            stream.consume(consumed)
+        else:
+            stream.data.clear()
+        if follows:
+            other = flow.progress(direction.reverse)
+            if other is not None and other.pending:
+                other.pending = (name,) if goes_on else ()
+            flow.unfollow(progress.pending)
 
     def again(self, flow: Flow, direction: Direction) -> tuple[bool, str]:
         """Read the next message that came with the same packet (pipelining); False if there is none."""
@@ -154,4 +208,4 @@ class Reader:
             return False, ""
         if not progress.stream.data or len(progress.stream.data) < progress.need:
             return False, ""
-        return self._message(flow, progress, progress.stream)
+        return self._message(flow, progress, progress.stream, direction)

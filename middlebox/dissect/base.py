@@ -1,6 +1,8 @@
-"""What each dissector offers: named, typed fields, and one pure function from bytes to a fact.
+"""What each dissector offers: named, typed fields, and how bytes become a fact.
 
-Nothing here knows a protocol, keeps bytes between two calls, or guesses by port numbers.
+A dissector of messages is one pure function. A dissector of conversations, whose facts grow over several messages or
+come from both ends, keeps what it needs of each flow in a `Follower`. Nothing here knows a protocol, or guesses by
+port numbers.
 """
 
 from __future__ import annotations
@@ -8,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from middlebox.verdict import Direction
 
 
 class Kind(Enum):
@@ -40,6 +44,7 @@ class Field:
     kind: Kind
     about: str  #: one line for people
     attribute: str  #: where it stands in the fact
+    noun: str = ""  #: the field in a sentence: "the server name in a ClientHello"
 
     def get(self, fact: Fact) -> Value | None:
         """The value in a fact of this field's own protocol; None if the message does not have it."""
@@ -91,6 +96,23 @@ class Reads:
     records: bool = True  #: joins a TLS handshake message that is spread over several records
 
 
+class Follower(Protocol):
+    """What a dissector of conversations keeps of one flow; bounded, and let go with the flow."""
+
+    def take(self, data: bytes, direction: Direction) -> Reading:
+        """Read what one end said next. Never raises.
+
+        Over UDP `data` is one datagram. Over TCP it is all contiguous bytes of this direction that were not consumed
+        yet: after NEED_MORE it comes again, longer, so that nothing may be kept of it until a message is whole; after
+        FOUND the bytes behind `consumed` come next. FOUND tells the conversation's fact as it now is, and `ENDLESS`
+        with it that nothing more will be told. NOT_MINE ends the following; a fact that was told before stays.
+        """
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept between two calls."""
+
+
 class Dissector(Protocol):
     """One protocol."""
 
@@ -107,8 +129,15 @@ class Dissector(Protocol):
         """True if one direction of a flow carries several messages."""
 
     @property
+    def claims(self) -> bool:
+        """True if bytes that are its message can be nobody else's; False for what may be said of any bytes."""
+
+    @property
     def fields(self) -> tuple[Field, ...]:
         """What it can tell."""
+
+    def follow(self, transport: str, reads: Reads) -> Follower | None:
+        """Begin to follow a flow; None for a dissector of messages, which is asked by `read` alone."""
 
     def read(self, data: bytes, transport: str, reads: Reads) -> Reading:
         """Read the message that starts at the first byte.

@@ -118,11 +118,15 @@ class Dns:
     name = "dns"
     transports = frozenset({"udp", "tcp"})
     repeats = True
+    claims = True
     fields = (
         Field(name="dns.name", kind=Kind.NAME, about="name that the first question asks for", attribute="name"),
         Field(name="dns.type", kind=Kind.TEXT, about='its type: "A", "AAAA", "HTTPS", ...', attribute="type_word"),
         Field(name="dns.questions", kind=Kind.NUMBER, about="number of questions", attribute="questions"),
     )
+
+    def follow(self, transport: str, reads: Reads) -> None:
+        """Each message stands for itself."""
 
     def read(self, data: bytes, transport: str, reads: Reads) -> Reading:
         """Read one query; a datagram is whole or it is none."""

@@ -136,6 +136,7 @@ class Http:
     name = "http"
     transports = frozenset({"tcp"})
     repeats = True
+    claims = True
     fields = (
         Field(name="http.method", kind=Kind.TEXT, about='request method: "GET"', attribute="method"),
         Field(name="http.host", kind=Kind.NAME, about="host name that the request is for", attribute="host"),
@@ -144,6 +145,9 @@ class Http:
         Field(name="http.header", kind=Kind.TEXTS, about='all headers, each as "Name: value"', attribute="lines"),
         Field(name="http.user_agent", kind=Kind.TEXT, about="value of User-Agent", attribute="user_agent"),
     )
+
+    def follow(self, transport: str, reads: Reads) -> None:
+        """Each message stands for itself."""
 
     def read(self, data: bytes, transport: str, reads: Reads) -> Reading:
         """Read one request's head; a line may end in CRLF or in LF alone (RFC 9112, 2.2)."""

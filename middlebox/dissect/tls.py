@@ -29,6 +29,7 @@ class Tls:
     name = "tls"
     transports = frozenset({"tcp"})
     repeats = False  # a second ClientHello (after HelloRetryRequest, or a renegotiation) is not looked for
+    claims = True
     fields = (
         Field(name="tls.sni", kind=Kind.NAME, about="server name in the ClientHello", attribute="sni"),
         Field(name="tls.alpn", kind=Kind.TEXTS, about="application protocols the client offers", attribute="alpn"),
@@ -45,6 +46,9 @@ class Tls:
         Field(name="tls.ja3", kind=Kind.TEXT, about="JA3 fingerprint, 32 hexadecimal digits", attribute="ja3"),
         Field(name="tls.ja4", kind=Kind.TEXT, about="JA4 fingerprint", attribute="ja4"),
     )
+
+    def follow(self, transport: str, reads: Reads) -> None:
+        """Each message stands for itself."""
 
     def read(self, data: bytes, transport: str, reads: Reads) -> Reading:
         """Read a ClientHello.

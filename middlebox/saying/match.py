@@ -90,7 +90,7 @@ def _part(match: Match) -> str:
 
 def noun(field: str) -> str:
     """A field as a noun."""
-    return _NOUNS.get(field) or f"{field} ({fields.about(field)})"
+    return _NOUNS.get(field) or fields.noun(field) or f"{field} ({fields.about(field)})"
 
 
 def _test(field: str, operator: Operator) -> str:

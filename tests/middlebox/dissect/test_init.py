@@ -13,10 +13,14 @@ class Gopher:
 
     transports = frozenset({"tcp"})
     repeats = False
+    claims = True
 
     def __init__(self, name: str, *fields: str) -> None:
         self.name = name
         self.fields = tuple(Field(name=one, kind=Kind.TEXT, about="", attribute="x") for one in fields)
+
+    def follow(self, transport: str, reads: Reads) -> None:
+        """Each message stands for itself."""
 
     def read(self, data: bytes, transport: str, reads: Reads) -> Reading:
         return NOT_MINE
