@@ -1,0 +1,24 @@
+"""The VPNs and proxies, listed here one by one: a new one is a file and a line.
+
+Nothing is looked for in folders, and a name cannot be taken twice.
+"""
+
+from __future__ import annotations
+
+from testbed.tool import Tool
+from testbed.tools import wireguard
+from testbed.tools.exits import exit_address, went_through
+
+TOOLS: dict[str, Tool] = {}
+
+
+def register(tool: Tool) -> None:
+    """Make a tool known by its name; a name that is taken raises `ValueError`."""
+    if tool.name in TOOLS:
+        raise ValueError(f"two tools are called '{tool.name}'")
+    TOOLS[tool.name] = tool
+
+
+register(wireguard.WireGuard())
+
+__all__ = ["TOOLS", "exit_address", "register", "went_through"]
