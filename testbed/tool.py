@@ -73,7 +73,7 @@ class ToolError(Exception):
     """A tool could not be used, for a reason that is the machine's and not the network's; for people."""
 
 
-class NotUp(Exception):  # noqa: N818  # an outcome like any other in a censored network, not a mistake
+class NotUp(Exception):  # an outcome like any other in a censored network, not a mistake
     """A client did not get through to its server."""
 
     def __init__(self, tool: str, failure: str, seconds: float, said: str) -> None:

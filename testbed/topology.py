@@ -6,14 +6,15 @@ names of web sites and their addresses are in `sites`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
+from typing import cast
 
 
 class Role(Enum):
@@ -274,46 +275,6 @@ def national(
     return Topology(name=name, nodes=(*homes, *chain, *servers), links=tuple(links))
 
 
-#: what the four operators of `pakistan` give: (towards the subscriber, from it). Rates: Ookla's medians of H1 2024 for Jazz
-#: (31.2 Mbit/s) and Zong (28.4), of September 2024 for fixed lines (15.6), Transworld's 23.8 for the best of them. Round
-#: trips: PTA's drive tests for mobile (59.5-72 ms, servers included); the fixed ones are assumed within its 15-60 ms
-PAKISTAN = {
-    "jazz": ("mobile", Way(rate=31.2e6, delay=0.020, jitter=0.004), Way(rate=10e6, delay=0.020, jitter=0.004)),
-    "zong": ("mobile", Way(rate=28.4e6, delay=0.022, jitter=0.004), Way(rate=10e6, delay=0.022, jitter=0.004)),
-    "ptcl": ("fixed", Way(rate=15.6e6, delay=0.003), Way(rate=4e6, delay=0.003)),
-    "nayatel": ("fixed", Way(rate=20e6, delay=0.001), Way(rate=20e6, delay=0.001)),
-}
-
-
-def pakistan() -> Topology:
-    """Two mobile and two fixed operators behind one national box at the gateway; of each one line without a VPN, one with.
-
-    jazz     --mobile-+
-    jazzvpn  --mobile-+- jazzisp ---+
-    zong ...            zongisp  ---+
-    ptcl ...            ptclisp  ---+-- core -- box -- gateway --10 ms-- transit1 -- web, dns, relay
-    nayatel ...         nayaisp  ---+
-    """
-    homes: list[Node] = []
-    links: list[Link] = []
-    routers = [Node(name=f"{name[:4]}isp", role=Role.ROUTER) for name in PAKISTAN]
-    for (name, (access, down, up)), router in zip(PAKISTAN.items(), routers, strict=True):
-        for called in (name, f"{name}vpn"):
-            home = subscriber(len(homes) + 1, access)
-            homes.append(dataclasses.replace(home, name=called))
-            links.append(Link(a=called, b=router.name, to_a=down, to_b=up))
-    core, box = Node(name="core", role=Role.ROUTER), Node(name="box", role=Role.BOX)
-    gateway, transit = Node(name="gateway", role=Role.ROUTER), Node(name="transit1", role=Role.ROUTER)
-    abroad = Way(delay=0.010)
-    links += [Link(a=router.name, b=core.name) for router in routers]
-    links += [Link(a="core", b="box"), Link(a="box", b="gateway")]
-    links += [Link(a="gateway", b="transit1", to_a=abroad, to_b=abroad)]
-    servers = (WEB, DNS, RELAY)
-    links += [Link(a="transit1", b=server.name) for server in servers]
-    nodes = (*homes, *routers, core, box, gateway, transit, *servers)
-    return Topology(name="pakistan", nodes=nodes, links=tuple(links))
-
-
 def small() -> Topology:
     """Six nodes and nothing that slows them: up in a moment, for trying a tool and for tests."""
     return national(name="small", subscribers=1, access=("direct",), transit=0, abroad=Way(), relay=False)
@@ -327,7 +288,7 @@ SHIPPED: dict[str, Callable[[], Topology]] = {
     "asymmetric": lambda: national(name="asymmetric", asymmetric=True),
     "two-boxes": lambda: national(name="two-boxes", boxes=(1, 2)),
     "many": lambda: national(name="many", subscribers=16, access=("fixed",)),
-    "pakistan": pakistan,
+    "pakistan": lambda: cast(Topology, import_module("testbed.pakistan").pakistan()),  # which is made of these parts
 }
 
 

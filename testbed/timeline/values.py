@@ -83,6 +83,21 @@ class Meant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Something that a scenario expects to see, as bounds on what comes through in one situation."""
+
+    text: str  #: in plain words
+    policy: str
+    phase: str
+    transfers: tuple[str, ...]
+    access: str = ""
+    through: bool | None = None  #: with a tool, without, or either
+    at_least: float | None = None  #: share that comes through
+    at_most: float | None = None
+    times: tuple[float, float] | None = None  #: median time, as so many times that of the control
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
     """One question; the control comes first, then the policies in their order."""
 
@@ -96,6 +111,7 @@ class Timeline:
     transfers: tuple[Transfer, ...]
     actors: tuple[Actor, ...]
     meant: tuple[Meant, ...] = ()  #: the first that applies counts; what none names is meant to be left alone
+    claims: tuple[Claim, ...] = ()
     limits: tuple[str, ...] = ()  #: what the scenario cannot say, each a sentence
     sites: tuple[str, ...] = ()
     attempts: int = 1  #: how often the timeline is gone through under each policy
