@@ -78,7 +78,8 @@ def write(host: Host, folder: str, files: Mapping[str, bytes | str]) -> None:
 
 
 def remove(host: Host, folder: str) -> None:
-    run(host, f"rm -rf {shlex.quote(folder)}")
+    above = shlex.quote(folder.rpartition("/")[0])
+    run(host, f"rm -rf {shlex.quote(folder)}; rmdir {above} 2>/dev/null || :")
 
 
 def open_exit(relay: Host, spot: Spot, *, inner: bool) -> None:
