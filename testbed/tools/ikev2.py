@@ -19,13 +19,16 @@ from testbed.tools.serving import Client, Server, of_daemon, tunnel_way
 _LIBRARY = "/usr/lib/ipsec"
 _SUITE = "aes128gcm16-prfsha256-curve25519"
 _ESP = "aes128gcm16-curve25519"
+_ORDER = 33_000  #: behind the rules that every host has
 _INTERFACE = "ipsec0"  #: kernel-libipsec knows no other name
 
-#: without roaming and routes of its own: addresses come and go here for our own reasons
+#: without roaming: addresses come and go here for our own reasons. Its routes go to the tunnel's own table, by a rule
+#: that is never reached, since that of the table decides who goes through the tunnel
 _CHARON = """\
 charon {{
   load = random nonce openssl pem x509 pkcs1 pubkey hmac kdf sha1 sha2 vici kernel-libipsec kernel-netlink socket-default updown
-  install_routes = no
+  routing_table = {table}
+  routing_table_prio = {order}
   retransmit_timeout = 1.0
   retransmit_tries = 4
   plugins {{
@@ -177,8 +180,9 @@ class Ikev2:
 
 def _start(host: Host, spot: Spot, undo: ExitStack, files: dict[str, bytes | str]) -> Daemon:
     folder = spot.folder(host)
-    places.write(host, folder, files | {"strongswan.conf": _CHARON.format(folder=folder)})
+    places.write(host, folder, files | {"strongswan.conf": _CHARON.format(folder=folder, table=spot.table, order=_ORDER)})
     undo.callback(places.remove, host, folder)
+    undo.callback(places.run, host, f"for family in -4 -6; do ip $family rule del pref {_ORDER} 2>/dev/null || :; done")
     env = {"STRONGSWAN_CONF": f"{folder}/strongswan.conf"}
     daemon = Daemon(host, ["sh", "-euc", _START, "charon", folder], env, mounts=True)
     undo.callback(daemon.stop)

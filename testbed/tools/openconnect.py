@@ -89,7 +89,7 @@ class OpenConnect:
             places.open_exit(relay, spot, inner=True)
             undo.callback(places.close_exit, relay, spot, inner=True)
             users: list[str] = []
-            daemon = Daemon(relay, ["ocserv", "--foreground", "--log-stderr", "--config", f"{folder}/ocserv.conf"])
+            daemon = Daemon(relay, ["ocserv", "--foreground", "--debug=1", "--config", f"{folder}/ocserv.conf"])
             undo.callback(daemon.stop)
             daemon.await_words("listening (UDP)", limit_s)
 
