@@ -15,7 +15,7 @@ from testbed.tool import Host, Via
 SITE = "other.example"
 _GRACE_S = 2.0  #: beyond curl's own limit
 #: why a connection failed stands only in the verbose log, all else in curl's last line
-_CAUSE = re.compile(r"connect to .* failed: (.+)|curl: \(\d+\) (.+)")
+_CAUSE = re.compile(r"(?:connect to .* failed|curl: \(\d+\)):? (.+)")
 _ADDRESS = re.compile(r"[0-9a-f.:]+")
 
 
@@ -39,7 +39,7 @@ def ask(host: Host, via: Via, limit_s: float, site: str = SITE) -> Exit:
         return Exit(failure=failure.TIMEOUT)
     if done.status:
         cause = _CAUSE.findall(done.stderr)
-        return Exit(failure=failure.from_curl(done.status, cause[-1] if cause else ""))
+        return Exit(failure=failure.from_curl(done.status, cause[0] if cause else ""))
     said = done.stdout.strip()
     if not _ADDRESS.fullmatch(said):
         return Exit(failure=failure.unknown(f"/where answered {said[:60]!r}, not an address"))

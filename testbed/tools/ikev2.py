@@ -138,6 +138,7 @@ class Ikev2:
         f"{_LIBRARY}/plugins/libstrongswan-kernel-libipsec.so": "libcharon-extra-plugins",
         f"{_LIBRARY}/plugins/libstrongswan-openssl.so": "libstrongswan-standard-plugins",
     }
+    asks_version = ("swanctl", "--version")
     server_ports = (("udp", 500), ("udp", 4500))
 
     def means(self) -> str:
@@ -156,10 +157,10 @@ class Ikev2:
             route = f"ip route replace {spot.inner} dev {_INTERFACE}\n"
             places.run(relay, _LOAD.format(folder=spot.folder(relay)) + route)
 
-            def start(client: Host, undo: ExitStack) -> Client:
+            def start(client: Host, source: str, undo: ExitStack) -> Client:
                 folder = spot.folder(client)
                 conf = _CLIENT.format(
-                    own=client.ipv4,
+                    own=source or client.ipv4,
                     address=address,
                     suite=_SUITE,
                     esp=_ESP,
@@ -169,7 +170,11 @@ class Ikev2:
                 )
                 hook = _HOOK + places.lead(spot, _INTERFACE, '"$PLUTO_MY_SOURCEIP4_1"')
                 undo.callback(places.revert, client, spot)
-                places.divert(client, spot, address)
+                places.approach(client, spot, address, source)
+                places.divert(client, spot)
+                if source:  # charon must find it on an interface; that the whole block is routed here is not enough
+                    undo.callback(places.run, client, f"ip addr del {source}/32 dev lo || :")
+                    places.run(client, f"ip addr replace {source}/32 dev lo")
                 begin = time.monotonic()
                 daemon = _start(client, spot, undo, {"swanctl.conf": conf, "updown.sh": hook})
                 places.run(client, _LOAD.format(folder=folder))

@@ -45,7 +45,15 @@ mobile-dpd = 5
 try-mtu-discovery = false
 cisco-client-compat = true
 dtls-legacy = true
+run-as-group = stay
 tls-priorities = "NORMAL:%SERVER_PRECEDENCE:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3"
+"""
+#: by itself ocserv calls setgroups, which a user namespace of one user forbids, unless the group that it is to change to
+#: is number -1, which stands for none
+_START = """\
+{ cat /etc/group; echo "stay:x:4294967295:"; } >"$1/group"
+mount --bind "$1/group" /etc/group
+exec ocserv --foreground --debug=1 --config "$1/ocserv.conf"
 """
 _HOOK = """\
 #!/bin/sh
@@ -65,6 +73,7 @@ class OpenConnect:
     about = f"AnyConnect over TLS (TCP {_PORT}) and DTLS (UDP {_PORT})"
     kind = Kind.TUNNEL
     programs = {"ocserv": "ocserv", "openconnect": "openconnect"}
+    asks_version = ("openconnect", "--version")
     server_ports = (("tcp", _PORT), ("udp", _PORT))
 
     def means(self) -> str:
@@ -89,11 +98,11 @@ class OpenConnect:
             places.open_exit(relay, spot, inner=True)
             undo.callback(places.close_exit, relay, spot, inner=True)
             users: list[str] = []
-            daemon = Daemon(relay, ["ocserv", "--foreground", "--debug=1", "--config", f"{folder}/ocserv.conf"])
+            daemon = Daemon(relay, ["sh", "-euc", _START, "ocserv", folder], mounts=True)
             undo.callback(daemon.stop)
             daemon.await_words("listening (UDP)", limit_s)
 
-            def start(client: Host, undo: ExitStack) -> Client:
+            def start(client: Host, source: str, undo: ExitStack) -> Client:
                 if client.name not in users:
                     users.append(client.name)
                     places.run(relay, f"ocpasswd -c {folder}/passwd {client.name}", f"{password}\n{password}\n".encode())
@@ -102,7 +111,8 @@ class OpenConnect:
                 places.write(client, mine, {"hook.sh": hook, "ca.pem": authority.pem(), "password": f"{password}\n"})
                 undo.callback(places.remove, client, mine)
                 undo.callback(places.revert, client, spot)
-                places.divert(client, spot, address)
+                places.approach(client, spot, address, source)
+                places.divert(client, spot)
                 words = ["openconnect", "--verbose", "--non-inter", f"--user={client.name}", "--passwd-on-stdin"]
                 words += [f"--cafile={mine}/ca.pem", f"--script={mine}/hook.sh", f"--interface=oc-{client.name}"]
                 words += [f"--resolve={_SITE}:{address}", "--reconnect-timeout=600", f"https://{_SITE}:{_PORT}"]

@@ -70,6 +70,7 @@ class OpenVpn:
 
     kind = Kind.TUNNEL
     programs = {"openvpn": "openvpn"}
+    asks_version = ("openvpn", "--version")
 
     def __init__(self, name: str, about: str, number: int, proto: str, port: int, *, tls_crypt: bool = False) -> None:
         self.name = name
@@ -113,7 +114,7 @@ class OpenVpn:
             daemon = _start(relay, folder, undo)
             daemon.await_words(_UP, limit_s)
 
-            def start(client: Host, undo: ExitStack) -> Client:
+            def start(client: Host, source: str, undo: ExitStack) -> Client:
                 folder = spot.folder(client)
                 conf = _CLIENT.format(
                     address=address,
@@ -127,7 +128,8 @@ class OpenVpn:
                 places.write(client, folder, {"up.sh": hook, **files(client.name, conf)})
                 undo.callback(places.remove, client, folder)
                 undo.callback(places.revert, client, spot)
-                places.divert(client, spot, address)
+                places.approach(client, spot, address, source)
+                places.divert(client, spot)
                 begin = time.monotonic()
                 daemon = _start(client, folder, undo)
                 return of_daemon(daemon, begin, tunnel_way(daemon, address), _UP, _WORDS)

@@ -29,6 +29,7 @@ class Shadowsocks:
     about = f"Shadowsocks over TCP {_PORT}, {_METHOD}"
     kind = Kind.PROXY
     programs = {"ss-server": "shadowsocks-libev", "ss-local": "shadowsocks-libev"}
+    asks_version = ("ss-server", "-h")
     server_ports = (("tcp", _PORT),)
 
     def means(self) -> str:
@@ -45,8 +46,10 @@ class Shadowsocks:
             daemon = _start(relay, spot, undo, "ss-server", both | {"local_address": address})
             daemon.await_words(_READY, limit_s)
 
-            def start(client: Host, undo: ExitStack) -> Client:
+            def start(client: Host, source: str, undo: ExitStack) -> Client:
                 own = {"local_address": "127.0.0.1", "local_port": _SOCKS_PORT}
+                undo.callback(places.revert, client, spot)
+                places.approach(client, spot, address, source)
                 begin = time.monotonic()
                 daemon = _start(client, spot, undo, "ss-local", both | own)
                 via = Via(proxy=f"socks5h://127.0.0.1:{_SOCKS_PORT}", exit=address)

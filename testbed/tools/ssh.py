@@ -36,15 +36,18 @@ LogLevel VERBOSE
 #: sshd gives up root's rights by calls that a user namespace of one user forbids. So it gets another user's number from
 #: the start: by a namespace inside, where that may be made, else (for root) by changing to it.
 _START = f"""\
-passwd=$(mktemp -p "$1")
-{{ cat /etc/passwd; echo "{_USER}:x:{_NUMBER}:{_NUMBER}::/:/bin/sh"; }} >"$passwd"
-mount --bind "$passwd" /etc/passwd
+folder=$1
+{{ cat /etc/passwd; echo "{_USER}:x:{_NUMBER}:{_NUMBER}::/:/bin/sh"; }} >"$folder/passwd"
+chmod 644 "$folder/passwd"
+mount --bind "$folder/passwd" /etc/passwd
 echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start
-chmod 644 "$passwd"
-set -- /usr/sbin/sshd -D -e -f "$1/sshd.conf"
+set -- /usr/sbin/sshd -D -e -f "$folder/sshd.conf"
 if unshare --user --map-user={_NUMBER} --map-group={_NUMBER} true 2>/dev/null; then
   exec unshare --user --map-user={_NUMBER} --map-group={_NUMBER} -- "$@"
 fi
+chown -R {_NUMBER}:{_NUMBER} "$folder"
+chmod 711 "$folder/.." "$folder/../.."
+exec setpriv --pdeathsig KILL --reuid {_NUMBER} --regid {_NUMBER} --clear-groups -- "$@"
 """
 _CLIENT = """\
 Host relay
@@ -73,6 +76,7 @@ class Ssh:
     about = f"ssh -D over TCP {_PORT}"
     kind = Kind.PROXY
     programs = {"sshd": "openssh-server", "ssh": "openssh-client"}
+    asks_version = ("ssh", "-V")
     server_ports = (("tcp", _PORT),)
 
     def means(self) -> str:
@@ -92,12 +96,14 @@ class Ssh:
             undo.callback(daemon.stop)
             daemon.await_words("Server listening on", limit_s)
 
-            def start(client: Host, undo: ExitStack) -> Client:
+            def start(client: Host, source: str, undo: ExitStack) -> Client:
                 folder = spot.folder(client)
                 conf = _CLIENT.format(address=address, port=_PORT, user=_USER, folder=folder, socks=_SOCKS_PORT)
                 known = f"{address} ".encode() + host_line
                 places.write(client, folder, {"ssh.conf": conf, "own": own_key, "known": known})
                 undo.callback(places.remove, client, folder)
+                undo.callback(places.revert, client, spot)
+                places.approach(client, spot, address, source)
                 begin = time.monotonic()
                 daemon = Daemon(client, ["ssh", "-F", f"{folder}/ssh.conf", "-N", "relay"])
                 undo.callback(daemon.stop)
