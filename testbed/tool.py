@@ -23,7 +23,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Via:
-    """How a workload goes through a tool; an empty field does not apply."""
+    """How a workload goes through a tool; an empty field does not apply.
+
+    Through a tunnel goes who binds to `source` or to nothing; through a proxy who asks it.
+    """
 
     proxy: str = ""  #: "socks5h://127.0.0.1:1080": the proxy looks names up
     source: str = ""  #: the address inside the tunnel, to bind to; it stays when the tunnel is down, and leads nowhere
@@ -107,8 +110,11 @@ class Serving(Protocol):
     def address(self) -> str: ...  #: of the server; also the exit
     @property
     def pids(self) -> tuple[int, ...]: ...
-    def connect(self, client: Host, limit_s: float) -> Tunnel:
-        """Start a client and wait until a request through it has come out at the relay; raises `NotUp`."""
+    def connect(self, client: Host, limit_s: float, source: str = "") -> Tunnel:
+        """Start a client and wait until a request through it has come out at the relay; raises `NotUp`.
+
+        `source`: which of the subscriber's addresses it speaks from; by itself the first.
+        """
 
     def alive(self) -> bool: ...
     def log(self) -> str: ...
@@ -126,6 +132,8 @@ class Tool(Protocol):
     def kind(self) -> Kind: ...
     @property
     def programs(self) -> Mapping[str, str]: ...  #: program -> the Debian package that brings it
+    @property
+    def asks_version(self) -> tuple[str, ...]: ...  #: the command that tells which version is installed
     @property
     def server_ports(self) -> tuple[tuple[str, int], ...]: ...  #: ("udp", 51820)
     def means(self) -> str: ...  #: which variant is used on this machine, for rows: "kernel", "wireguard-go"

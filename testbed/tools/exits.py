@@ -14,6 +14,8 @@ from testbed.tool import Host, Via
 #: a site that shares its address with no blocked one
 SITE = "other.example"
 _GRACE_S = 2.0  #: beyond curl's own limit
+#: why a connection failed stands only in the verbose log, all else in curl's last line
+_CAUSE = re.compile(r"(?:connect to .* failed|curl: \(\d+\)):? (.+)")
 _ADDRESS = re.compile(r"[0-9a-f.:]+")
 
 
@@ -27,7 +29,7 @@ class Exit:
 
 def ask(host: Host, via: Via, limit_s: float, site: str = SITE) -> Exit:
     """Ask `http://SITE/where` through a tool, over IPv4; `Via()` asks by the host's own route."""
-    words = ["curl", "-q", "--silent", "--show-error", "--fail", "--ipv4"]
+    words = ["curl", "-q", "--silent", "--show-error", "--verbose", "--fail", "--ipv4"]
     words += ["--connect-timeout", f"{limit_s:.3f}", "--max-time", f"{limit_s:.3f}"]
     words += ["--proxy", via.proxy] if via.proxy else ["--noproxy", "*"]
     if via.source:
@@ -36,7 +38,8 @@ def ask(host: Host, via: Via, limit_s: float, site: str = SITE) -> Exit:
     if done.timed_out:
         return Exit(failure=failure.TIMEOUT)
     if done.status:
-        return Exit(failure=failure.from_curl(done.status, done.stderr))
+        cause = _CAUSE.findall(done.stderr)
+        return Exit(failure=failure.from_curl(done.status, cause[0] if cause else ""))
     said = done.stdout.strip()
     if not _ADDRESS.fullmatch(said):
         return Exit(failure=failure.unknown(f"/where answered {said[:60]!r}, not an address"))

@@ -19,7 +19,7 @@ from testbed.tool import Host, ToolError
 HOME = "/run/penstock/tools"
 _PATIENCE_S = 60.0  #: for one step, on an emulated processor
 #: routing tables and the order of rules: free of what the kernel, strongSwan (220) and people use
-_TABLE, _ORDER = 5100, 5100
+_TABLE, _APPROACHES, _ORDER = 5100, 5200, 5100
 _WAY = re.compile(r"leads into ([\w-]+) ([0-9.]+)")
 
 
@@ -78,7 +78,8 @@ def write(host: Host, folder: str, files: Mapping[str, bytes | str]) -> None:
 
 
 def remove(host: Host, folder: str) -> None:
-    run(host, f"rm -rf {shlex.quote(folder)}")
+    above = shlex.quote(folder.rpartition("/")[0])
+    run(host, f"rm -rf {shlex.quote(folder)}; rmdir {above} 2>/dev/null || :")
 
 
 def open_exit(relay: Host, spot: Spot, *, inner: bool) -> None:
@@ -100,15 +101,28 @@ def close_exit(relay: Host, spot: Spot, *, inner: bool) -> None:
     run(relay, "\n".join(lines))
 
 
-def divert(client: Host, spot: Spot, server: str) -> None:
+def approach(client: Host, spot: Spot, server: str, source: str) -> None:
+    """Reach the server by the direct way, whatever else is diverted; `source`: from this address, if it is not ""."""
+    order, table = _ORDER + 10 * spot.number, _APPROACHES + spot.number
+    if not source:
+        run(client, f"ip rule add pref {order} to {server}/32 lookup main")
+        return
+    lines = [
+        f"way=$(ip -4 route show default table main | sed 's/ src [0-9.]*//; s/$/ src {source}/')",
+        f"ip route replace $way table {table}",
+        f"ip rule add pref {order} to {server}/32 lookup {table}",
+    ]
+    run(client, "\n".join(lines))
+
+
+def divert(client: Host, spot: Spot) -> None:
     """Send whoever binds to no address, or to one inside the tunnel, to the tunnel's table, which leads nowhere yet.
 
-    The server itself is reached by the direct way, and so is everything for those who bind to another of the
-    subscriber's addresses: measuring beside the tunnel remains possible, and nothing gets past it by mistake.
+    Those who bind to another of the subscriber's addresses go the direct way: measuring beside the tunnel remains
+    possible, and nothing gets past it by mistake.
     """
     table, order = spot.table, _ORDER + 10 * spot.number
     lines = [
-        f"ip rule add pref {order} to {server}/32 lookup main",
         f"ip rule add pref {order + 1} from {spot.inner} lookup {table}",
         f"ip rule add pref {order + 2} from 0.0.0.0/32 lookup {table}",
         f"ip route replace unreachable default metric 4000 table {table}",
@@ -121,11 +135,11 @@ def divert(client: Host, spot: Spot, server: str) -> None:
 
 
 def revert(client: Host, spot: Spot) -> None:
-    """Undo `divert` and `lead`."""
+    """Undo `approach`, `divert` and `lead`."""
     table, order = spot.table, _ORDER + 10 * spot.number
     lines = [f"ip rule del pref {order + step} || :" for step in range(3)]
     lines += [f"ip -6 rule del pref {order + 2} || :", f"ip -6 route flush table {table} || :"]
-    lines += [f"ip route flush table {table} || :"]
+    lines += [f"ip route flush table {each} || :" for each in (table, _APPROACHES + spot.number)]
     # the inner address that `lead` keeps
     lines += [
         f"ip -o -4 addr show dev lo to {spot.inner} | while read -r _ _ _ own _; do ip addr del $own dev lo; done"

@@ -100,11 +100,13 @@ class Server:
         spot: Spot,
         relay: Host,
         daemon: Daemon | None,
-        start: Callable[[Host, ExitStack], Client],
+        start: Callable[[Host, str, ExitStack], Client],
         undo: ExitStack,
         alive: Callable[[], bool] | None = None,
     ) -> None:
-        """`start`: begins to connect a client, and says how to undo that; `undo`: all that the server has made.
+        """`start`: begins to connect a client from an address of its own (""; any), and says how to undo that.
+
+        `undo`: all that the server has made.
 
         `alive`: whether it still serves, if there is no daemon to see that from.
         """
@@ -129,13 +131,13 @@ class Server:
     def log(self) -> str:
         return self._daemon.log() if self._daemon else ""
 
-    def connect(self, client: Host, limit_s: float) -> Tunnel:
+    def connect(self, client: Host, limit_s: float, source: str = "") -> Tunnel:
         """See `testbed.tool.Serving`."""
         if client.name in self._sessions:
             raise ToolError(f"{client.name} is connected by {self._spot.tool} already; close that tunnel first")
         undo = ExitStack()
         try:
-            started = self._start(client, undo)
+            started = self._start(client, source, undo)
             via = _await(self._spot.tool, client, started, limit_s)
         except BaseException:
             with suppress(LabError):

@@ -34,6 +34,7 @@ class WireGuard:
     about = "WireGuard over UDP 51820"
     kind = Kind.TUNNEL
     programs = {"wg": "wireguard-tools", _GO: _GO}
+    asks_version = ("wg", "--version")
     server_ports = (("udp", _PORT),)
 
     def means(self) -> str:
@@ -51,7 +52,7 @@ class WireGuard:
             undo.callback(places.close_exit, relay, spot, inner=True)
             _raise(relay, spot, f"{spot.gate}/{spot.inner.prefixlen}")
 
-            def start(client: Host, undo: ExitStack) -> Client:
+            def start(client: Host, source: str, undo: ExitStack) -> Client:
                 own = keys.setdefault(client.name, X25519PrivateKey.generate())
                 inner = str(spot.inner[2 + list(keys).index(client.name)])
                 places.run(relay, f"wg set {_interface(relay)} peer {_public(own)} allowed-ips {inner}/32")
@@ -61,7 +62,8 @@ class WireGuard:
                 )
                 _write(client, spot, undo, conf)
                 undo.callback(places.revert, client, spot)
-                places.divert(client, spot, address)
+                places.approach(client, spot, address, source)
+                places.divert(client, spot)
                 daemon = self._interface(client, limit_s, undo)
                 begin = time.monotonic()
                 _raise(client, spot, f"{inner}/32", places.lead(spot, _interface(client), inner))
