@@ -185,7 +185,9 @@ class Ikev2:
 
 def _start(host: Host, spot: Spot, undo: ExitStack, files: dict[str, bytes | str]) -> Daemon:
     folder = spot.folder(host)
-    places.write(host, folder, files | {"strongswan.conf": _CHARON.format(folder=folder, table=spot.table, order=_ORDER)})
+    places.write(
+        host, folder, files | {"strongswan.conf": _CHARON.format(folder=folder, table=spot.table, order=_ORDER)}
+    )
     undo.callback(places.remove, host, folder)
     undo.callback(places.run, host, f"for family in -4 -6; do ip $family rule del pref {_ORDER} 2>/dev/null || :; done")
     env = {"STRONGSWAN_CONF": f"{folder}/strongswan.conf"}

@@ -105,7 +105,9 @@ class OpenConnect:
             def start(client: Host, source: str, undo: ExitStack) -> Client:
                 if client.name not in users:
                     users.append(client.name)
-                    places.run(relay, f"ocpasswd -c {folder}/passwd {client.name}", f"{password}\n{password}\n".encode())
+                    places.run(
+                        relay, f"ocpasswd -c {folder}/passwd {client.name}", f"{password}\n{password}\n".encode()
+                    )
                 mine = spot.folder(client)
                 hook = _HOOK + places.lead(spot, '"$TUNDEV"', '"$INTERNAL_IP4_ADDRESS"')
                 places.write(client, mine, {"hook.sh": hook, "ca.pem": authority.pem(), "password": f"{password}\n"})
