@@ -28,6 +28,7 @@ class Dns:
     protocol = "dns"
     says_name = True
     heavy = False
+    fills = False
 
     def measure(self, ask: Ask) -> Observation:
         done = _dig(ask)

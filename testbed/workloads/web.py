@@ -37,6 +37,7 @@ class Web:
     protocol = "https"
     says_name = True
     heavy = False
+    fills = False
 
     def measure(self, ask: Ask) -> Observation:
         return _judge(ask, _run(ask, _curl(ask, f"https://{ask.target.host}/")))
@@ -53,6 +54,7 @@ class WebWithoutSni:
     protocol = "https"
     says_name = False
     heavy = False
+    fills = False
 
     def measure(self, ask: Ask) -> Observation:
         try:
@@ -71,6 +73,7 @@ class Browser:
     protocol = "https"
     says_name = True
     heavy = True
+    fills = False
 
     def measure(self, ask: Ask) -> Observation:
         script = Path(__file__).with_name("browser_page.py")
