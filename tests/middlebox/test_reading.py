@@ -20,7 +20,7 @@ def test_only_what_rules_mention_is_read() -> None:
 
 def test_a_box_that_gives_up_on_strangers_knows_all_protocols() -> None:
     reader = Reader(policy(TLS_ONLY + "    box: {inspect: {stranger: 101 bytes}}\n"))
-    assert set(reader.on_tcp) == {"tls", "http", "dns"}
+    assert set(reader.on_tcp) == {"tls", "http", "dns", "openvpn"}
 
 
 def test_a_flow_of_another_protocol_is_finished_at_once() -> None:
