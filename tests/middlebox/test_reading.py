@@ -20,7 +20,7 @@ def test_only_what_rules_mention_is_read() -> None:
 
 def test_a_box_that_gives_up_on_strangers_knows_all_protocols() -> None:
     reader = Reader(policy(TLS_ONLY + "    box: {inspect: {stranger: 101 bytes}}\n"))
-    assert set(reader.on_tcp) == {"tls", "http", "dns", "openvpn"}
+    assert set(reader.on_tcp) == {"tls", "http", "dns", "openvpn", "ssh"}
 
 
 def test_what_is_said_of_any_bytes_makes_no_payload_known() -> None:
