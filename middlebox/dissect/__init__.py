@@ -5,7 +5,7 @@ A new protocol is one file beside this one, and one line in `_ALL`. Nothing is f
 
 from __future__ import annotations
 
-from middlebox.dissect import dns, encrypted, http, ikev2, openvpn, ssh, tls, wireguard
+from middlebox.dissect import dns, dtls, encrypted, http, ikev2, openvpn, ssh, tls, wireguard
 from middlebox.dissect.base import Dissector, Field
 
 __all__ = ["DISSECTORS", "FIELDS", "register"]
@@ -41,6 +41,7 @@ _ALL: tuple[Dissector, ...] = (
     openvpn.DISSECTOR,
     ikev2.DISSECTOR,
     ssh.DISSECTOR,
+    dtls.DISSECTOR,
     encrypted.DISSECTOR,
 )
 
