@@ -75,8 +75,9 @@ class Acting:
                     if self.clock.rest(stream.pause_s * self.factor):
                         return
         except BaseException as error:  # a thread's error would be lost: the leg raises it
-            self.errors.append(error)
-            self.clock.stop()
+            if not self.clock.over():  # afterwards everything is taken down, also below those who still use it
+                self.errors.append(error)
+                self.clock.stop()
 
     def _once(self, transfer: Transfer) -> None:
         phase, begin_s = self.clock.phase, time.time()

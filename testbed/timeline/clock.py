@@ -25,8 +25,11 @@ class Passed:
 class Clock:
     """Passes through the phases once. Safe for threads, which ask it where they are."""
 
-    def __init__(self, phases: Sequence[Phase], factor: float, renew_s: float | None = None) -> None:
-        self._phases, self._factor, self._renew_s = phases, factor, renew_s
+    def __init__(
+        self, phases: Sequence[Phase], factor: float, held_s: float | None = None, renew_s: float = 10.0
+    ) -> None:
+        self._phases, self._factor, self._held_s, self._renew_s = phases, factor, held_s, renew_s
+        self._ruled = {phase.name for phase in phases if phase.ruled}
         self._lock = threading.Lock()
         self._over = threading.Event()
         self.passed: list[Passed] = []
@@ -61,15 +64,17 @@ class Clock:
         with self._lock:
             return self.passed[-1].name if self.passed else self._phases[0].name
 
-    def due(self, since_s: float) -> float:
-        """When a connection made at this time is to be made anew: at the next whole multiple after a phase's start."""
-        if self._renew_s is None:
-            return float("inf")
-        every_s = self._renew_s * self._factor
+    def due(self, since_s: float, later_s: float = 0.0) -> float:
+        """When a connection made at this time is to be made anew; `later_s`: so that not all do it at once.
+
+        In a ruled phase alone: `held_s` after its start, and again and again `renew_s` after that.
+        """
         with self._lock:
             last = self.passed[-1] if self.passed else None
-            if last is None:
-                return since_s + every_s
-            if since_s < last.begin_s:  # it is of an earlier phase: that it was to be renewed then is over
-                return last.begin_s + every_s
-            return last.begin_s + (int((since_s - last.begin_s) / every_s) + 1) * every_s
+        if self._held_s is None or last is None or last.name not in self._ruled:
+            return float("inf")
+        first_s = last.begin_s + (self._held_s + later_s) * self._factor
+        if since_s < first_s:
+            return first_s
+        every_s = self._renew_s * self._factor
+        return first_s + (int((since_s - first_s) / every_s) + 1) * every_s

@@ -68,6 +68,7 @@ class Keeping:
         self._attempts = 0
         self._since = 0.0
         self._last = NotUp(tool, failure.TIMEOUT, 0.0, "")
+        self._closed = False
         self.reconnects = 0  #: by the tools themselves, of tunnels that are over
         self.deaths = 0  #: clients that ended by themselves
 
@@ -76,7 +77,7 @@ class Keeping:
         """The way through, connecting first if need be; raises `NotUp` after `until_s`, and `ServerDeadError`."""
         with self._changing:
             while not self._fit():
-                if time.time() >= until_s:
+                if time.time() >= until_s or self._closed:
                     raise self._last
                 if self._busy or self._users:
                     self._changing.wait(max(0.01, min(0.2, until_s - time.time())))
@@ -121,18 +122,22 @@ class Keeping:
         self._attempts += 1
         begin_s = time.time()
         try:
-            self._tunnel = self._serving.connect(self._host, self._connect_s)
+            tunnel = self._serving.connect(self._host, self._connect_s)
         except NotUp as error:
             self._last = error
             self._told(begin_s, error.failure, str(error))
             time.sleep(max(0.0, min(BETWEEN_S, until_s - time.time())))
             return
-        self._up_s = time.time()
-        self._told(begin_s, "", "", self._tunnel.via.exit)
+        with self._changing:
+            if self._closed:  # all was over before it was up
+                tunnel.close()
+                raise self._last
+            self._tunnel, self._up_s = tunnel, time.time()
+        self._told(begin_s, "", "", tunnel.via.exit)
         self._attempts = 0
-        if self._probed != self._tunnel.via:
+        via = tunnel.via
+        if self._probed != via:
             self._stop_probing()
-            via = self._tunnel.via
             self._probing = Probing(self._prober(via), actor=self._actor, exit=via.exit, series=self._series)
             self._probed = via
 
@@ -170,6 +175,7 @@ class Keeping:
             self._probing = None
 
     def close(self) -> None:
-        self._stop_probing()
         with self._changing:
+            self._closed = True
             self._drop()
+        self._stop_probing()

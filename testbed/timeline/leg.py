@@ -37,6 +37,8 @@ from testbed.workload import Observation
 PROBED = "other.example"
 #: how much of a phase must be answered for it to count as staying connected
 STAYED = 0.95
+#: seconds between the times at which two tools connect anew: starting one takes a good part of a core
+APART_S = 0.4
 
 
 class TimelineLab(RunningLab, Protocol):
@@ -71,7 +73,7 @@ class Leg:
 
     def __post_init__(self) -> None:
         factor = self.timeline.stretch * self.timeline.slowdown
-        self.clock = Clock(self.timeline.phases, factor, self.timeline.renew_s)
+        self.clock = Clock(self.timeline.phases, factor, self.timeline.held_s, self.timeline.renew_s)
         self.rows = Rows(
             run=self.run,
             timeline=self.timeline,
@@ -133,7 +135,7 @@ class Leg:
                 actor=actor.name,
                 connect_s=timeline.connect_s * timeline.slowdown,
                 patience_s=timeline.patience_s * timeline.slowdown,
-                due=self.clock.due,
+                due=partial(self.clock.due, later_s=APART_S * len(self._keeping)),
                 series=self.series,
                 prober=prober,
                 tell=partial(self._tried, actor),
@@ -158,7 +160,7 @@ class Leg:
         """How to start a prober that goes this way."""
         script = Path(__file__).with_name("prober.py")
         every, limit = (one * self.timeline.slowdown for one in (self.timeline.probe_s, self.timeline.probe_limit_s))
-        words = [sys.executable, "-I", "-S", str(script), address, PROBED, str(every), str(limit)]
+        words = [sys.executable, "-I", "-S", str(script), f"{address}:80", PROBED, str(every), str(limit)]
         return lambda out: host.start([*words, via.source, via.proxy], stdout=out)
 
     def _enter(self, acting: list[Acting], ticker: threading.Thread, phase: Phase) -> None:

@@ -124,7 +124,7 @@ def _cell(
     mine = rows[rows["subscriber"] == host]
     here = mine[(mine["policy"] == policy) & mine["in_phase"].isin(ruled)]
     transfers = here[here["workload"] == TRANSFER]
-    held_s = (scenario["renew_s"] or 0.0) * scenario["slowdown"] * scenario["stretch"] if tool else 0.0
+    held_s = (scenario["held_s"] or 0.0) * scenario["slowdown"] * scenario["stretch"] if tool else 0.0
     tries = here[(here["workload"] == CONNECT) & (here["fidelity"] == "ok")]
     up = tries[tries["outcome"] == "ok"]
     beside = [str(one["subscriber"]) for one in scenario["actors"] if not one["tool"]]

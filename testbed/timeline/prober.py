@@ -1,6 +1,6 @@
 """Ask a web server again and again where one comes from, and tell each answer as a line of JSON.
 
-A program of its own, run on a lab host: `prober.py ADDRESS NAME INTERVAL LIMIT [SOURCE [PROXY]]`. It imports nothing
+A program of its own, run on a lab host: `prober.py ADDRESS:PORT NAME INTERVAL LIMIT [SOURCE [PROXY]]`. It imports nothing
 of this project, so that it starts fast, and needs no name to be looked up. Each probe is a connection of its own:
 `GET /where`, then the same again over the connection that stands, whose answer takes one round trip.
 """
@@ -35,6 +35,7 @@ def _probe(address: str, request: bytes, limit_s: float, source: str, proxy: str
     end = begin + limit_s
     try:
         with _connect(address, end, source, proxy) as server:
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             told["exit"] = _ask(server, request, end)
             told["seconds"] = round(time.monotonic() - begin, 5)
             again = time.monotonic()
@@ -54,14 +55,15 @@ def _probe(address: str, request: bytes, limit_s: float, source: str, proxy: str
 
 
 def _connect(address: str, end: float, source: str, proxy: str) -> socket.socket:
+    to, _, port = address.rpartition(":")
     if not proxy:
-        return socket.create_connection((address, 80), _left(end), (source, 0) if source else None)
-    host, _, port = proxy.rpartition("://")[2].rpartition(":")
-    server = socket.create_connection((host, int(port)), _left(end))
+        return socket.create_connection((to, int(port)), _left(end), (source, 0) if source else None)
+    host, _, own_port = proxy.rpartition("://")[2].rpartition(":")
+    server = socket.create_connection((host, int(own_port)), _left(end))
     try:  # RFC 1928, no authentication
         server.sendall(b"\x05\x01\x00")
         _exactly(server, 2, end)
-        server.sendall(b"\x05\x01\x00\x01" + socket.inet_aton(address) + (80).to_bytes(2, "big"))
+        server.sendall(b"\x05\x01\x00\x01" + socket.inet_aton(to) + int(port).to_bytes(2, "big"))
         if _exactly(server, 10, end)[1]:
             raise OSError("the proxy does not reach it")
     except BaseException:

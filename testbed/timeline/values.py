@@ -117,7 +117,8 @@ class Timeline:
     attempts: int = 1  #: how often the timeline is gone through under each policy
     connect_s: float = 4.0  #: a tool that is not up by then is started anew
     patience_s: float = 3.0  #: whoever hears nothing through a tool for so long connects anew
-    renew_s: float | None = None  #: tools connect anew after so long, counted from each phase's start; None: never
+    held_s: float | None = None  #: tools connect anew so long after a ruled phase has begun; None: never by themselves
+    renew_s: float = 10.0  #: and again and again after so long
     probe_s: float = 0.5  #: between two probes of one actor
     probe_limit_s: float = 2.0  #: a probe that has no answer by then has failed
     stretch: float = 1.0  #: all phases so many times longer
@@ -147,6 +148,8 @@ class Timeline:
             ("connect", self.connect_s, 0.1, 600),
             ("patience", self.patience_s, 0.5, 600),
             ("probe", self.probe_s, 0.1, 60),
+            ("held", self.held_s or 0.0, 0, 3600),
+            ("renew", self.renew_s, 1, 3600),
             ("stretch", self.stretch, 0.05, 1000),
             ("slowdown", self.slowdown, 1, 20),
         ):
