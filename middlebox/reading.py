@@ -58,6 +58,8 @@ class Reader:
         """Read one packet's payload; say whether rules must be asked again, and what was learned."""
         limit = self._ability.inspect.packets
         if limit and flow.payloads > limit:
+            if self.finished(flow):  # what has been told already is not told again
+                return False, ""
             return self.stop(flow, f"this box reads {limit} packets of a flow and no more")
         if flow.proto == UDP:
             return self._datagram(flow, seen, direction)

@@ -77,6 +77,12 @@ def test_a_box_that_looks_no_further_takes_a_name_that_has_not_come_for_absent()
     assert play.censor.counters()["buffered_bytes"] == 0
 
 
+def test_a_limit_that_comes_after_all_is_read_does_not_ask_the_rules_again() -> None:
+    play = Play(QUIC.replace("{drop: flow}", "log") + "    box: {inspect: {packets: 1}}\n")
+    assert play.give(datagram(flight()[0])).rule == "banned"
+    assert not play.give(datagram(b"more")).rule
+
+
 def test_a_flow_that_is_not_quic_is_finished_after_a_few_datagrams() -> None:
     play = Play(QUIC)
     for _ in range(MAX_DATAGRAMS + 1):
