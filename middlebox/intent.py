@@ -18,6 +18,16 @@ from middlebox.policy import Policy
 OK, BLOCKED, DEGRADED = "ok", "blocked", "degraded"
 #: what any client of today says in a ClientHello
 _TLS: dict[str, object] = {"tls.version": ("1.3", "1.2"), "tls.ech": False, "tls.esni": False}
+#: and in its first datagram over QUIC (RFC 9000, 14.1; RFC 9114)
+_QUIC: dict[str, object] = {
+    "transport": "udp",
+    "port.order": "src-above",
+    "payload.length": 1_200,
+    "quic.version": "1",
+    "quic.initial": True,
+    "quic.alpn": ("h3",),
+    "quic.ech": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,9 @@ def _looks(name: str | None, address: bytes | None, protocol: str, port: int, fa
         looks.append({**base, "transport": "udp", "server.port": 53, "dst.port": 53, **asked})
     if protocol == "dns":
         return looks
+    if protocol == "h3":
+        looks.append({**base, **server, **ports, **_QUIC, "quic.sni": name})
+        return looks
     looks.append({**base, **server, **ports, "transport": "tcp", "tcp.flags": ("SYN",)})
     if protocol == "https":
         looks.append({**base, **server, **ports, "transport": "tcp", "tls.sni": name, **_TLS})
@@ -73,8 +86,8 @@ def intended(
 ) -> str:
     """What the policy means for a fetch by a subscriber inside: "ok", "blocked" or "degraded".
 
-    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "http" or
-    "dns"; `address` is packed; `resolves` False leaves the DNS query out. Chance and schedules do not count: what is
+    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "h3", "http"
+    or "dns"; `address` is packed; `resolves` False leaves the DNS query out. Chance and schedules do not count: what is
     meant now and then is meant.
     """
     if policy is None:
@@ -85,11 +98,13 @@ def intended(
             continue
         look = _Ideal(values)
         for rule in policy.rules:
-            if rule.match.test(look) is not True or all(isinstance(action, Log) for action in rule.actions):
+            # what only the memory of a rule does is meant too
+            actions = rule.actions if rule.memory is None else (*rule.actions, *rule.memory.actions)
+            if rule.match.test(look) is not True or all(isinstance(action, Log) for action in actions):
                 continue
             if any(isinstance(action, Pass) for action in rule.actions):
                 break
-            if all(isinstance(action, Hold | Log) for action in rule.actions):
+            if all(isinstance(action, Hold | Log) for action in actions):
                 meant = DEGRADED
                 continue
             return BLOCKED
