@@ -20,6 +20,16 @@ OK, BLOCKED, THROTTLED, DEGRADED = "ok", "blocked", "throttled", "degraded"
 _PER_PACKET = 1_400
 #: what any client of today says in a ClientHello
 _TLS: dict[str, object] = {"tls.version": ("1.3", "1.2"), "tls.ech": False, "tls.esni": False}
+#: and in its first datagram over QUIC (RFC 9000, 14.1; RFC 9114)
+_QUIC: dict[str, object] = {
+    "transport": "udp",
+    "port.order": "src-above",
+    "payload.length": 1_200,
+    "quic.version": "1",
+    "quic.initial": True,
+    "quic.alpn": ("h3",),
+    "quic.ech": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,9 @@ def _looks(name: str | None, address: bytes | None, protocol: str, port: int, fa
         looks.append({**base, "transport": "udp", "server.port": 53, "dst.port": 53, **asked})
     if protocol == "dns":
         return looks
+    if protocol == "h3":
+        looks.append({**base, **server, **ports, **_QUIC, "quic.sni": name})
+        return looks
     looks.append({**base, **server, **ports, "transport": "tcp", "tcp.flags": ("SYN",)})
     if protocol == "https":
         looks.append({**base, **server, **ports, "transport": "tcp", "tls.sni": name, **_TLS})
@@ -76,8 +89,8 @@ def intended(
 ) -> str:
     """What the policy means for a fetch by a subscriber inside: "ok", "blocked", "throttled" or "degraded".
 
-    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "http" or
-    "dns"; `address` is packed; `resolves` False leaves the DNS query out; `size` is that of the object, in bytes. A
+    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "h3", "http"
+    or "dns"; `address` is packed; `resolves` False leaves the DNS query out; `size` is that of the object, in bytes. A
     flow that freezes is blocked if the object is larger than what passes. Chance, thresholds and schedules do not
     count: what is meant now and then is meant.
     """
@@ -89,15 +102,17 @@ def intended(
             continue
         look = _Ideal(values)
         for rule in policy.rules:
-            if rule.match.test(look) is not True or all(isinstance(action, Log) for action in rule.actions):
+            # what only the memory of a rule does is meant too
+            actions = rule.actions if rule.memory is None else (*rule.actions, *rule.memory.actions)
+            if rule.match.test(look) is not True or all(isinstance(action, Log) for action in actions):
                 continue
             if any(isinstance(action, Pass) for action in rule.actions):
                 break
-            worst = max((_harm(action, size) for action in rule.actions), key=_SCALE.index)
+            worst = max((_harm(action, size) for action in actions), key=_SCALE.index)
             if worst == BLOCKED:
                 return BLOCKED
             meant = max(meant, worst, key=_SCALE.index)
-            if not all(isinstance(action, Hold | Log) for action in rule.actions):
+            if not all(isinstance(action, Hold | Log) for action in actions):
                 break
     return meant
 

@@ -17,7 +17,7 @@ from middlebox.ability import Network
 MANY_NEEDLES = 64
 
 
-class _Unknown:
+class Unknown:
     """The type of `UNKNOWN`."""
 
     __slots__ = ()
@@ -27,7 +27,7 @@ class _Unknown:
 
 
 #: the value of a field that later packets may still tell
-UNKNOWN = _Unknown()
+UNKNOWN = Unknown()
 
 
 class Look(Protocol):

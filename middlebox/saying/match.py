@@ -56,6 +56,7 @@ _NOUNS = {
     "ip.length": "the length of the IP packet in bytes",
     "any.ip": "one of the two addresses",
     "any.port": "one of the two ports",
+    "port.order": "the order of the packet's source port and its destination port",
     "client.ip": "the client's address",
     "client.port": "the client's port",
     "server.ip": "the server's address",

@@ -47,6 +47,24 @@ def test_a_name_rule_on_dns_does_not_mean_a_fetch_that_asks_no_dns() -> None:
     assert intended(SNI, name="blocked.example", protocol="http") == "ok"
 
 
+QUIC = policy("""
+    name: quic
+    rules:
+      - name: quic
+        match: {quic.sni: {under: blocked.example}, quic.version: "1"}
+        action: log
+        memory: {for: 180 s, key: 3-tuple, action: {drop: to-server}}
+""")
+
+
+def test_a_name_over_quic_is_meant_even_if_only_the_memory_acts() -> None:
+    assert intended(QUIC, name="www.blocked.example", protocol="h3") == "blocked"
+    assert intended(QUIC, name="innocent.example", protocol="h3") == "ok"
+    assert intended(QUIC, name="blocked.example") == "ok", "over TCP"
+    assert intended(SNI, name="blocked.example", protocol="h3") == "ok"
+    assert intended(DNS, name="blocked.example", protocol="h3") == "blocked"
+
+
 def test_an_address_is_meant_and_a_pass_before_it_is_heard() -> None:
     address = ip_address("203.0.113.5").packed
     assert intended(ADDRESS, name="any.example", address=address) == "blocked"
