@@ -170,7 +170,7 @@ class Wireguard:
             kind=Kind.FLAG,
             about="the tunnel's handshake is done: initiation and response were seen, or data after either",
             attribute="handshake",
-            noun="whether a WireGuard handshake is done",
+            noun="the statement that a WireGuard handshake is done",
         ),
         Field(
             name="wireguard.data_packets",
