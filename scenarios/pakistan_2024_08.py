@@ -19,8 +19,8 @@ OTHERS = ("chat-text", "web-page", "video-segment", "speed-test")
 #: which VPN stands at which operator's second line
 VPN = {"jazz": "wireguard", "zong": "openvpn-udp", "ptcl": "wireguard", "nayatel": "openvpn-udp"}
 _STREAMS = (
-    Stream(transfers=MEDIA_TRANSFERS, pause_s=1.0),
-    Stream(transfers=("chat-text", "web-page", "chat-text", "video-segment", "chat-text", "speed-test"), pause_s=1.0),
+    Stream(transfers=MEDIA_TRANSFERS, pause_s=2.0),
+    Stream(transfers=("chat-text", "web-page", "video-segment", "chat-text", "speed-test"), pause_s=1.0),
 )
 
 
@@ -50,18 +50,18 @@ SCENARIO = Timeline(
         ),
         Phase(
             name=TRIAL,
-            seconds=70,
+            seconds=80,
             about="the same, and VPNs are disturbed by turns on all lines (the trials of November)",
             ruled=True,
         ),
-        Phase(name="after", seconds=30, about="the box only watches again"),
+        Phase(name="after", seconds=40, about="the box only watches again"),
     ),
     policies=(POLICY,),
     transfers=(
         Transfer(name="chat-text", about="a text message with its receipt", host=CHAT, bytes=1_000, limit_s=10),
         Transfer(name="voice-note", about="about 40 s of speech", host=MEDIA, bytes=100_000, limit_s=10),
         Transfer(name="photo", about="a photo as chats compress it", host=MEDIA, bytes=250_000, limit_s=10),
-        Transfer(name="video-message", about="a short video", host=MEDIA, bytes=1_500_000, limit_s=10),
+        Transfer(name="video-message", about="a short video", host=MEDIA, bytes=1_000_000, limit_s=10),
         Transfer(name="web-page", about="the text of an article", host="news.example", bytes=60_000, limit_s=10),
         Transfer(
             name="video-segment", about="4 s of video at 1 Mbit/s", host="video.example", bytes=500_000, limit_s=10

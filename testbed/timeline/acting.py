@@ -9,7 +9,7 @@ import dataclasses
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from testbed.emulate.outside import LabError
@@ -43,6 +43,7 @@ class Acting:
 
     actor: Actor
     transfers: dict[str, Transfer]
+    truth: Mapping[str, str]  #: name -> the true address
     host: Host
     clock: Clock
     factor: float  #: by which patience and pauses are longer than meant
@@ -86,7 +87,7 @@ class Acting:
         try:
             if self.keeping is None:
                 source = self.fresh()
-                got = fetch(self.host, transfer, limit_s=limit_s, source=source)
+                got = fetch(self.host, transfer, address=self.truth[transfer.host], limit_s=limit_s, source=source)
             else:
                 got = self._through(self.keeping, transfer, begin_s, limit_s)
             seen, exit = got.seen, got.exit
@@ -120,7 +121,8 @@ class Acting:
             with keeping.use(begin_s + limit_s) as via:
                 waited_s = time.time() - begin_s
                 # somebody who connects has the patience for one whole transfer after it
-                got = fetch(self.host, transfer, limit_s=limit_s, via=via)
+                address = self.truth[transfer.host]
+                got = fetch(self.host, transfer, address=address, limit_s=limit_s, via=via)
         except NotUp as error:
             note = f"no way through: {error}"[:200]
             seconds = time.time() - begin_s

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from testbed.figures import BLUE, GREY, ORANGE, VERMILION, _clean, _dot, _figure, _svg
+from testbed.result import CONTROL
 from testbed.timeline.rows import CONNECT, TRANSFER
 from testbed.timeline.series import Probe
 
@@ -31,9 +32,8 @@ def answers(leg: dict[str, Any], rows: pd.DataFrame, probes: Sequence[Probe], ma
         mine = sorted((one for one in probes if one.actor == actor["name"]), key=lambda one: one.t)
         for colour, wanted, width in ((BLUE, True, 7.0), (VERMILION, False, 2.6)):
             spans = _spans(mine, wanted, float(manifest["scenario"]["probe_s"]))
-            for first_s, last_s in spans:
-                ends = [first_s - begin_s, last_s - begin_s]
-                axis.plot(ends, [place, place], color=colour, linewidth=width, solid_capstyle="butt")
+            starts, ends = [one[0] - begin_s for one in spans], [one[1] - begin_s for one in spans]
+            axis.hlines([place] * len(spans), starts, ends, color=colour, linewidth=width)
         tries = here[here["subscriber"] == actor["subscriber"]]
         for wanted, shape, colour, size in ((True, "|", "#1d1f21", 11), (False, "x", "#1d1f21", 5.5)):
             told = tries[(tries["outcome"] == "ok") == wanted]
@@ -64,10 +64,10 @@ def doings(leg: dict[str, Any], rows: pd.DataFrame, manifest: dict[str, Any]) ->
         mine = here[(here["access"] == access) & ((here["tool"] != "") == through) & (here["target"] == transfer)]
         for wanted, shape, colour in ((True, "s", BLUE), (False, "X", VERMILION)):
             told = mine[(mine["outcome"] == "ok") == wanted]
-            for begun, seconds in zip(told["started_s"], told["seconds"].fillna(0.0), strict=True):
-                start = float(begun) - begin_s
-                axis.plot([start, start + float(seconds)], [place, place], color=colour, linewidth=1.2, alpha=0.5)
-                axis.plot(start + float(seconds), place, shape, color=colour, markersize=4, markeredgewidth=0)
+            starts = [float(one) - begin_s for one in told["started_s"]]
+            ends = [start + float(one) for start, one in zip(starts, told["seconds"].fillna(0.0), strict=True)]
+            axis.hlines([place] * len(starts), starts, ends, color=colour, linewidth=1.2, alpha=0.5)
+            axis.plot(ends, [place] * len(ends), shape, color=colour, markersize=4, markeredgewidth=0)
     names = [f"{transfer}, {access}{', VPN' if through else ''}" for access, through, transfer in lines]
     _finish(axis, leg, names, begin_s)
     handles = [_dot("s", BLUE, "came through (line: how long it took)"), _dot("X", VERMILION, "given up, or failed")]
@@ -107,7 +107,7 @@ def _phases(axis: Axes, leg: dict[str, Any], manifest: dict[str, Any], begin_s: 
     ruled = {str(one["name"]) for one in manifest["scenario"]["phases"] if one["ruled"]}
     for number, (name, first_s, last_s) in enumerate(leg["phases"]):
         first, last = float(first_s) - begin_s, float(last_s) - begin_s
-        if name in ruled:
+        if name in ruled and leg["policy"] != CONTROL:
             axis.axvspan(first, last, color=_SHADE if number % 2 else "#eeeeee", zorder=0, linewidth=0)
         axis.text((first + last) / 2, -0.85, str(name), ha="center", va="bottom", fontsize=8.5, color=GREY)
         if number:
@@ -118,7 +118,7 @@ def _phases(axis: Axes, leg: dict[str, Any], manifest: dict[str, Any], begin_s: 
 def _finish(axis: Axes, leg: dict[str, Any], names: Sequence[str], begin_s: float) -> None:
     axis.set_yticks(range(len(names)), list(names))
     axis.set_xlim(0, float(leg["phases"][-1][2]) - begin_s)
-    axis.set_xlabel("seconds (shaded: the policy is awake)" if leg["policy"] != "control" else "seconds")
+    axis.set_xlabel("seconds (shaded: the policy is awake)" if leg["policy"] != CONTROL else "seconds")
     _clean(axis)
 
 

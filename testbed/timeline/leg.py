@@ -94,7 +94,7 @@ class Leg:
             for tool in timeline.tools:
                 self.serving[tool] = TOOLS[tool].serve(self._host(self._relay()))
                 stack.callback(self._close, tool)
-            acting = [self._acting(actor, truth[PROBED], stack) for actor in timeline.actors]
+            acting = [self._acting(actor, truth, stack) for actor in timeline.actors]
             stack.callback(self.clock.stop)
             ticker = threading.Thread(target=self._tick, daemon=True)
             self.clock.run(partial(self._enter, acting, ticker), self._left)
@@ -118,14 +118,14 @@ class Leg:
         found: ToolHost = host
         return found
 
-    def _acting(self, actor: Actor, address: str, stack: ExitStack) -> Acting:
+    def _acting(self, actor: Actor, truth: dict[str, str], stack: ExitStack) -> Acting:
         timeline = self.timeline
         node = timeline.network.node(actor.subscriber)
         assert node.block4 is not None
         assert node.block6 is not None
         addresses = Addresses(node.block4, node.block6, node.ipv4)
         host = self._host(actor.subscriber)
-        prober = partial(self._prober, host, address)
+        prober = partial(self._prober, host, truth[PROBED])
         keeping = None
         if actor.tool:
             keeping = Keeping(
@@ -148,6 +148,7 @@ class Leg:
         return Acting(
             actor=actor,
             transfers={one.name: one for one in timeline.transfers},
+            truth=truth,
             host=host,
             clock=self.clock,
             factor=timeline.slowdown,

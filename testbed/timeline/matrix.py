@@ -126,11 +126,15 @@ def _cell(
     transfers = here[here["workload"] == TRANSFER]
     held_s = (scenario["held_s"] or 0.0) * scenario["slowdown"] * scenario["stretch"] if tool else 0.0
     tries = here[(here["workload"] == CONNECT) & (here["fidelity"] == "ok")]
+    # open tunnels are held until the tool connects anew, which it does between two transfers
+    anew = tries[tries["since_s"] >= held_s]["since_s"]
+    held_s = float(anew.min()) if len(anew) else held_s
     up = tries[tries["outcome"] == "ok"]
     beside = [str(one["subscriber"]) for one in scenario["actors"] if not one["tool"]]
     other = rows[(rows["policy"] == policy) & rows["in_phase"].isin(ruled) & rows["subscriber"].isin(beside)]
     control = mine[mine["policy"] == CONTROL]
-    meant = transfers["intended"].iloc[0] if len(transfers) else "ok"
+    awake = transfers[transfers["phase"].isin(ruled)]  # not those that began a moment before it woke up
+    meant = awake["intended"].mode().iloc[0] if len(awake) else "ok"
     after = mine[(mine["policy"] == policy) & (mine["workload"] == STAY)]
     return Cell(
         policy=policy,

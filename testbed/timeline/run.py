@@ -18,6 +18,7 @@ from testbed.result import CONTROL, Row, RowsFile, read_rows
 from testbed.run import Ran, Recorder, new_folder
 from testbed.timeline.judging import checks
 from testbed.timeline.leg import Leg, TimelineLab
+from testbed.timeline.phasing import phased
 from testbed.timeline.rows import MAX_ADDED_S
 from testbed.timeline.series import Series
 from testbed.timeline.values import Timeline
@@ -57,6 +58,8 @@ def run(
 
     `stage`: what is measured now; `passed`: how many of `total_s` seconds are over.
     """
+    ruled = [phase.name for phase in timeline.phases if phase.ruled]
+    policies = [phased(policy, ruled, folder / "policies") for policy in policies]
     texts = [{"name": one.name, "about": one.about, "text": one.source_text} for one in policies]
     described: Any = timeline  # it asks for a dataclass with a network
     manifest = manifests.begin(described, run=folder.name, seed=seed, policies=texts, command=command)

@@ -71,25 +71,35 @@ def symptoms(rows: pd.DataFrame, manifest: dict[str, Any]) -> list[Symptom]:
     """The whole matrix, of every policy; also the cells without a row."""
     transfers = [str(one["name"]) for one in manifest["scenario"]["transfers"]]
     there = placed(rows[rows["workload"] == TRANSFER], manifest)
+    parts = {
+        (str(policy), str(phase), str(access), bool(through), str(target)): group(part)
+        for (policy, phase, access, through, target), part in there.groupby(
+            ["policy", "in_phase", "access", there["tool"] != "", "target"]
+        )
+    }
+    controls = {
+        (str(access), bool(through), str(target)): group(part)
+        for (access, through, target), part in there[there["policy"] == CONTROL].groupby(
+            ["access", there["tool"] != "", "target"]
+        )
+    }
+    nothing = group(there.iloc[:0])
     found = []
     for policy in policies_of(manifest)[1:]:
         for phase in phases_of(manifest):
-            for access in accesses_of(manifest):
-                for through in (False, True):
-                    for transfer in transfers:
-                        like = _like(there, transfer, access, through)
-                        here = like[(like["policy"] == policy) & (like["in_phase"] == phase)]
-                        found.append(
-                            Symptom(
-                                policy=policy,
-                                phase=phase,
-                                access=access,
-                                through=through,
-                                transfer=transfer,
-                                group=group(here),
-                                control=group(like[like["policy"] == CONTROL]),
-                            )
+            for access, through in ways_of(manifest):
+                for transfer in transfers:
+                    found.append(
+                        Symptom(
+                            policy=policy,
+                            phase=phase,
+                            access=access,
+                            through=through,
+                            transfer=transfer,
+                            group=parts.get((policy, phase, access, through, transfer), nothing),
+                            control=controls.get((access, through, transfer), nothing),
                         )
+                    )
     return found
 
 
@@ -97,15 +107,13 @@ def phases_of(manifest: dict[str, Any]) -> list[str]:
     return [str(one["name"]) for one in manifest["scenario"]["phases"]]
 
 
-def accesses_of(manifest: dict[str, Any]) -> list[str]:
-    """The kinds of access of the actors, in their order."""
+def ways_of(manifest: dict[str, Any]) -> list[tuple[str, bool]]:
+    """The kinds of access of the actors, in their order, each without a tool and with one where there is an actor."""
     of = {str(node["name"]): str(node["access"]) for node in manifest["topology"]["nodes"]}
-    return list(dict.fromkeys(of[str(actor["subscriber"])] for actor in manifest["scenario"]["actors"]))
-
-
-def _like(rows: pd.DataFrame, transfer: str, access: str, through: bool) -> pd.DataFrame:
-    here = rows[(rows["target"] == transfer) & (rows["access"] == access)]
-    return here[(here["tool"] != "") == through]
+    actors = manifest["scenario"]["actors"]
+    there = {(of[str(actor["subscriber"])], bool(actor["tool"])) for actor in actors}
+    accesses = dict.fromkeys(of[str(actor["subscriber"])] for actor in actors)
+    return [(access, through) for access in accesses for through in (False, True) if (access, through) in there]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,13 @@ from typing import Any
 from testbed.findings import policies_of
 from testbed.stats import percent
 from testbed.timeline.matrix import Cell, Class
-from testbed.timeline.symptoms import Symptom, Word, accesses_of, phases_of
+from testbed.timeline.symptoms import Symptom, Word, phases_of, ways_of
 
 #: lightness rises from one to the next, so that the four differ also without colour
 STYLE = """
 .w-works, .w-untouched { background: #dcebf6; } .w-slow { background: #fbe9a9; }
 .w-erratic, .w-degraded { background: #f0b65a; } .w-fails, .w-blocked { background: #9c3d00; color: #fff; }
+td.w-fails small, td.w-blocked small { color: #fff; }
 .w-none { background: #f3f3f3; color: #5c6166; }
 .tl { table-layout: fixed; } .tl td b { display: block; } .tl td, .tl th { font-size: 0.82rem; }
 .tl thead th { text-align: center; vertical-align: bottom; } .tl thead .phase { border-bottom: 2px solid #1d1f21; }
@@ -33,7 +34,7 @@ _CLASS = {Word.WORKS: "works", Word.SLOW: "slow", Word.ERRATIC: "erratic", Word.
 def symptom_matrix(found: Sequence[Symptom], manifest: dict[str, Any], policy: str) -> str:
     """One line for each thing that people do, one block of columns a phase."""
     there = {(one.phase, one.access, one.through, one.transfer): one for one in found if one.policy == policy}
-    ways = [(access, through) for access in accesses_of(manifest) for through in (False, True)]
+    ways = ways_of(manifest)
     phases = phases_of(manifest)
     gap = '<th class="gap"></th>'
     top = gap.join(f'<th class="phase" colspan="{len(ways)}">{escape(phase)}</th>' for phase in phases)

@@ -10,7 +10,7 @@ from testbed.findings import policies_of
 from testbed.manifest import read as read_manifest
 from testbed.result import read_rows
 from testbed.timeline.matrix import Cell, Class, cells
-from testbed.timeline.symptoms import Answer, Symptom, Word, accesses_of, answers, phases_of, symptoms
+from testbed.timeline.symptoms import Answer, Symptom, Word, answers, phases_of, symptoms, ways_of
 from testbed.timeline.values import Kind
 
 
@@ -89,7 +89,7 @@ def _tools(found: Sequence[Cell], manifest: dict[str, Any]) -> list[str]:
 
 def _symptoms(found: Sequence[Symptom], manifest: dict[str, Any], policy: str) -> list[str]:
     there = {(one.phase, one.access, one.through, one.transfer): one for one in found if one.policy == policy}
-    ways = [(access, through) for access in accesses_of(manifest) for through in (False, True)]
+    ways = ways_of(manifest)
     lines = [[policy, "", *(f"{access}{' VPN' if through else ''}" for access, through in ways)]]
     for phase in phases_of(manifest):
         for transfer in manifest["scenario"]["transfers"]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from middlebox.policy import Policy
 from testbed.result import Outcome
 from testbed.sites import Site, place
@@ -32,14 +34,14 @@ TIMELINE = Timeline(
     kind=Kind.SYMPTOMS,
     topology="national",
     phases=(
-        Phase(name="before", seconds=0.5, about="it sleeps"),
-        Phase(name="during", seconds=0.7, about="it is awake", ruled=True),
-        Phase(name="after", seconds=0.7, about="it sleeps again"),
+        Phase(name="before", seconds=0.4, about="it sleeps"),
+        Phase(name="during", seconds=0.6, about="it is awake", ruled=True),
+        Phase(name="after", seconds=0.5, about="it sleeps again"),
     ),
     policies=(POLICY,),
     transfers=(
-        Transfer(name="text", about="a text", host="chat.example", bytes=1000, limit_s=0.3),
-        Transfer(name="photo", about="a photo", host="media.example", bytes=200_000, limit_s=0.3),
+        Transfer(name="text", about="a text", host="chat.example", bytes=1000, limit_s=0.25),
+        Transfer(name="photo", about="a photo", host="media.example", bytes=200_000, limit_s=0.25),
     ),
     actors=(
         Actor(
@@ -190,7 +192,7 @@ class PretendedServer:
         self.dead = False
         self.closed = False
 
-    def connect(self, client: Host, limit_s: float) -> PretendedTunnel:
+    def connect(self, client: Host, limit_s: float, source: str = "") -> PretendedTunnel:
         if self.lab.awake:
             time.sleep(limit_s)
             raise NotUp("pretended-vpn", "generic_timeout_error", limit_s, "no answer")
@@ -276,6 +278,12 @@ class PretendedTimelineLab:
 
     def dead(self) -> list[str]:
         return []
+
+
+def measured(rows: pd.DataFrame, phase: str, column: str) -> float:
+    """The column of the only row of a phase."""
+    (value,) = rows[rows["phase"] == phase][column]
+    return float(value)
 
 
 def fresh() -> None:
