@@ -242,17 +242,12 @@ class Censor:
             changed, said = self._reader.read(flow, seen, packet.direction)
             self._account(flow)
             if flow.counted and self._connections.buffered + self._others.buffered > self._ability.limits.buffered:
-                changed, said = self._give_up(flow)
+                self._gave_up += 1
+                changed, said = self._reader.stop(flow, "out of memory for what waits to be read: given up")
+                self._account(flow)
             packet.changed = packet.changed or changed
             if said:
                 packet.say(said)
-
-    def _give_up(self, flow: Flow) -> tuple[bool, str]:
-        """The box is out of memory for what waits to be read: the connection that asked for more is read no further."""
-        self._gave_up += 1
-        answer = self._reader.stop(flow, "out of memory for what waits to be read: given up")
-        self._account(flow)
-        return answer
 
     def _account(self, flow: Flow) -> None:
         """Count anew what a flow keeps unread."""
