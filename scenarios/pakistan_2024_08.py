@@ -110,7 +110,12 @@ SCENARIO = Timeline(
             at_most=0.2,
         ),
         _claim(
-            "text messages still pass there", THROTTLE, ("chat-text",), access="mobile", through=False, at_least=0.95
+            "text messages still pass on mobile lines",
+            THROTTLE,
+            ("chat-text",),
+            access="mobile",
+            through=False,
+            at_least=0.95,
         ),
         _claim(
             "fixed lines hardly notice",
@@ -122,7 +127,7 @@ SCENARIO = Timeline(
             times=(0.0, 2.0),
         ),
         _claim(
-            "the median of the speed test does not move",
+            "the median of the speed test does not move, on any line",
             THROTTLE,
             ("speed-test",),
             through=False,
@@ -130,7 +135,7 @@ SCENARIO = Timeline(
             times=(0.67, 1.5),
         ),
         _claim(
-            "with a VPN the media pass on mobile lines",
+            "with a VPN the media pass on mobile lines as well",
             THROTTLE,
             MEDIA_TRANSFERS,
             access="mobile",
@@ -138,7 +143,7 @@ SCENARIO = Timeline(
             at_least=0.95,
         ),
         _claim(
-            "until the VPN is erratic itself",
+            "in the VPN trial the VPN is erratic itself, for everybody who uses one",
             TRIAL,
             (*MEDIA_TRANSFERS, *OTHERS),
             through=True,
@@ -148,18 +153,24 @@ SCENARIO = Timeline(
         _claim("afterwards everything is as before", "after", (*MEDIA_TRANSFERS, *OTHERS), at_least=0.9),
     ),
     limits=(
-        "It shows that one policy is enough to produce what people reported. It does not show that this policy was there: "
+        "It shows that one policy is enough to produce what people reported. It does not show that this policy was "
+        "there: "
         "nobody has published what the boxes did, and other causes may produce the same.",
-        "No throttle rate was ever published for Pakistan. The rate and the burst here are assumptions (see above); with a "
+        "No throttle rate was ever published for Pakistan. The rate and the burst here are assumptions (see above); "
+        "with a "
         "rate of a few hundred kbit/s the same media would be slow and not fail.",
-        "Weeks are minutes here. How long people wait before they give up (10 s) is our choice, and real applications try "
+        "Weeks are minutes here. How long people wait before they give up (10 s) is our choice, and real "
+        "applications try "
         "again in the background.",
         "The cuts of submarine cables (SMW-4, AAE-1), the outage of 31 July and the load of VPN users, which the "
         "authorities named as causes, are not in this version; so it cannot weigh them against each other.",
-        "Reports disagree: providers spoke of speeds 30 to 40 % lower, AP of almost half, while the monthly medians of speed "
-        "tests did not fall; the ministry said that fixed lines were unaffected, while users on fixed lines complained. Here "
+        "Reports disagree: providers spoke of speeds 30 to 40 % lower, AP of almost half, while the monthly medians "
+        "of speed "
+        "tests did not fall; the ministry said that fixed lines were unaffected, while users on fixed lines "
+        "complained. Here "
         "only names of media are policed, and only on mobile lines.",
-        "The VPN trials were in November and lasted for hours to two days; here they follow the throttle at once, and it "
+        "The VPN trials were in November and lasted for hours to two days; here they follow the throttle at once, "
+        "and it "
         "stays on, so that both are seen together. No packet-level rule against VPNs in Pakistan has been published.",
         "Four lines stand for four operators; these are not measurements of Jazz, Zong, PTCL or Nayatel.",
         "Photos and videos are received, not sent, and stand for both; calls are not made.",

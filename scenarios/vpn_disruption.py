@@ -50,7 +50,8 @@ SCENARIO = Timeline(
     question="What do eight ways of disturbing VPNs do to the VPNs that people use?",
     about=(
         "Each tool is up on a line of its own and fetches 100 kB over and over, beside a line without a tool. A policy "
-        "sleeps, is awake for a while and sleeps again. What is open when it wakes up stays open for some seconds more; "
+        "sleeps, is awake for a while and sleeps again. What is open when it wakes up stays open for some seconds "
+        "more; "
         "then every tool connects anew, and again nine seconds later, so that both are seen: what becomes of open "
         "tunnels, and whether new ones come up."
     ),
@@ -100,13 +101,15 @@ SCENARIO = Timeline(
         *_meant("vpn-erratic", Outcome.DEGRADED, WITH_DTLS),
     ),
     limits=(
-        "Minutes are seconds here: a policy that reacts after 5 to 15 minutes reacts after a few seconds, and a tool that "
+        "Minutes are seconds here: a policy that reacts after 5 to 15 minutes reacts after a few seconds, and a tool"
+        " that "
         "gives up after a minute is started again after three seconds. Times are to be compared with each other, not "
         "with a clock.",
         "The users are patient machines: they start a dead tool again at once, with the same settings, to the same "
         "server. Applications that change servers or protocols by themselves are another scenario.",
         "One server for each tool, near its clients' web server: the detour of a distant VPN server is left out.",
-        "WireGuard runs in user space where the kernel has no module, and IKEv2 always; goodput depends on this machine.",
+        "WireGuard runs in user space where the kernel has no module, and IKEv2 always; goodput depends on this "
+        "machine.",
     ),
     connect_s=6.0,
     held_s=4.0,

@@ -9,10 +9,11 @@ import dataclasses
 
 from testbed.topology import DNS, RELAY, WEB, Link, Node, Role, Topology, Way, subscriber
 
-#: operator -> access, way to the subscriber, way from it. Rates down: Ookla's medians of the first half of 2024 for Jazz
-#: (31.2 Mbit/s) and Zong (28.4); of September 2024 for all fixed lines (15.6, given to PTCL); 20 for Nayatel is
-#: assumed, between that and the best fixed median (Transworld, 23.84). Rates up are assumed. Round trips of 60 and 64 ms to the
-#: servers: the prior from PTA's drive tests (59.5-72 ms) for mobile; 26 and 22 ms for fixed lines are assumed
+#: operator -> access, way to the subscriber, way from it.
+#: Rates down: Ookla's medians of the first half of 2024 for Jazz (31.2 Mbit/s) and Zong (28.4); of September 2024 for
+#: all fixed lines (15.6, given to PTCL); 20 for Nayatel is assumed, between that and the best fixed median (Transworld,
+#: 23.84). Rates up are assumed. Round trips of 60 and 64 ms to the servers: the prior from PTA's drive tests (59.5 to
+#: 72 ms) for mobile; 26 and 22 ms for fixed lines are assumed
 OPERATORS = {
     "jazz": ("mobile", Way(rate=31.2e6, delay=0.020, jitter=0.004), Way(rate=10e6, delay=0.020, jitter=0.004)),
     "zong": ("mobile", Way(rate=28.4e6, delay=0.022, jitter=0.004), Way(rate=10e6, delay=0.022, jitter=0.004)),

@@ -24,7 +24,6 @@ HELP = "measure one scenario under its policies, with a control run, and write a
 
 def configure(parser: argparse.ArgumentParser) -> None:
     from testbed.scenario import SETTINGS
-
     from testbed.timeline.command import SETTINGS as OF_TIMELINES
 
     known = "; ".join(f"{name}: {setting.about}" for name, setting in SETTINGS.items())

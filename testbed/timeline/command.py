@@ -49,7 +49,8 @@ def main(args: argparse.Namespace, timeline: Timeline) -> int:
     )
     if timeline.slowdown > 1:
         print(
-            f"everything is {timeline.slowdown} times slower than it is meant to be, so that this slow machine keeps up "
+            f"everything is {timeline.slowdown} times slower than it is meant to be, so that this slow machine keeps "
+            f"up "
             "(--set slowdown=1: not)",
             file=sys.stderr,
         )

@@ -1,7 +1,7 @@
 """Which rows count for a phase, and what several of them say together.
 
-A row belongs to the phase in which most of it lies: a transfer that was begun a moment before a policy woke up says
-nothing about the time before. Rows of less than full fidelity are counted, and left out.
+A row belongs to the phase in which it lies, but for a moment: a transfer that was begun before a policy woke up says
+nothing of either time. Rows of less than full fidelity are counted, and left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: share of a row's time that must lie in a phase for it to count there
-_MOSTLY = 2 / 3
+_MOSTLY = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Ask a web server again and again where one comes from, and tell each answer as a line of JSON.
 
-A program of its own, run on a lab host: `prober.py ADDRESS:PORT NAME INTERVAL LIMIT [SOURCE [PROXY]]`. It imports nothing
-of this project, so that it starts fast, and needs no name to be looked up. Each probe is a connection of its own:
-`GET /where`, then the same again over the connection that stands, whose answer takes one round trip.
+A program of its own, run on a lab host: `prober.py ADDRESS:PORT NAME INTERVAL LIMIT [SOURCE [PROXY]]`. It imports
+nothing of this project, so that it starts fast, and needs no name to be looked up. Each probe is a connection of its
+own: `GET /where`, then the same again over the connection that stands, whose answer takes one round trip.
 """
 
 from __future__ import annotations

@@ -16,16 +16,20 @@ from testbed.timeline.symptoms import Symptom, Word, phases_of, ways_of
 
 #: lightness rises from one to the next, so that the four differ also without colour
 STYLE = """
+body { max-width: 84rem; }
 .w-works, .w-untouched { background: #dcebf6; } .w-slow { background: #fbe9a9; }
 .w-erratic, .w-degraded { background: #f0b65a; } .w-fails, .w-blocked { background: #9c3d00; color: #fff; }
-td.w-fails small, td.w-blocked small { color: #fff; }
+.key .w-fails, .key .w-blocked, td.w-fails small, td.w-blocked small { color: #fff; }
 .w-none { background: #f3f3f3; color: #5c6166; }
-.tl { table-layout: fixed; } .tl td b { display: block; } .tl td, .tl th { font-size: 0.82rem; }
-.tl thead th { text-align: center; vertical-align: bottom; } .tl thead .phase { border-bottom: 2px solid #1d1f21; }
-.tl tbody th { width: 9.5rem; min-width: 0; } .tl td.differs { outline: 3px solid #1d1f21; outline-offset: -3px; }
-.tl td.gap, .tl th.gap { background: none; width: 0.3rem; padding: 0; }
-.plainwords { font-size: 1.12rem; max-width: 48rem; } .plainwords li { margin-bottom: 0.45rem; }
-.key .w-fails, .key .w-blocked { color: #fff; }
+.tl { table-layout: fixed; border-spacing: 2px; } .tl td b { display: block; line-height: 1.15; }
+.tl td { padding: 0.25rem 0.28rem; overflow-wrap: normal; } .tl td, .tl th { font-size: 0.76rem; }
+.tl thead th { text-align: left; vertical-align: bottom; font-weight: normal; padding: 0.2rem 0.28rem; }
+.tl thead .phase { border-bottom: 2px solid #1d1f21; font-weight: bold; font-size: 0.86rem; }
+.matrix.tl tbody th { width: auto; min-width: 0; } .tl td.differs { outline: 3px solid #1d1f21; outline-offset: -3px; }
+.tl td.gap, .tl th.gap { background: none; width: 0.4rem; padding: 0; }
+.plainwords { max-width: 54rem; padding-left: 0; list-style: none; } .plainwords li { margin-bottom: 0.6rem; }
+.plainwords b { font-size: 1.1rem; } .plainwords small { display: block; }
+.wide { overflow-x: auto; } .wide .plain td, .wide .plain th { font-size: 0.78rem; padding: 0.25rem 0.3rem; }
 """
 
 _CLASS = {Word.WORKS: "works", Word.SLOW: "slow", Word.ERRATIC: "erratic", Word.FAILS: "fails", Word.UNKNOWN: "none"}
@@ -38,7 +42,7 @@ def symptom_matrix(found: Sequence[Symptom], manifest: dict[str, Any], policy: s
     phases = phases_of(manifest)
     gap = '<th class="gap"></th>'
     top = gap.join(f'<th class="phase" colspan="{len(ways)}">{escape(phase)}</th>' for phase in phases)
-    named = "".join(f"<th>{escape(access)}{'<br>with VPN' if through else ''}</th>" for access, through in ways)
+    named = "".join(f"<th>{escape(access)}{' + VPN' if through else ''}</th>" for access, through in ways)
     lines = []
     for transfer in manifest["scenario"]["transfers"]:
         blocks = []
@@ -49,7 +53,7 @@ def symptom_matrix(found: Sequence[Symptom], manifest: dict[str, Any], policy: s
         about = f"<th><b>{escape(transfer['name'])}</b><span>{escape(_size(transfer['bytes']))}</span></th>"
         lines.append(f"<tr>{about}{row}</tr>")
     return (
-        f'<table class="tl matrix"><thead><tr><th style="width: 8rem"></th>{top}</tr>'
+        f'<table class="tl matrix"><thead><tr><th style="width: 7.2rem"></th>{top}</tr>'
         f"<tr><th></th>{gap.join([named] * len(phases))}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
         '<p class="key"><span class="w-works">works</span> <span class="w-slow">slow: twice as long or more</span>'
         ' <span class="w-erratic">on and off: some of it comes through</span> '
@@ -60,12 +64,12 @@ def symptom_matrix(found: Sequence[Symptom], manifest: dict[str, Any], policy: s
 def _symptom(one: Symptom) -> str:
     share = one.group.ok
     if not share.n:
-        return '<td class="w-none"><b>no result</b></td>'
-    time = f"<small>{one.group.seconds.value:.1f} s</small>" if one.group.seconds else ""
+        return '<td class="w-none">no<br>result</td>'
+    time = f"<br>{one.group.seconds.value:.1f} s" if one.group.seconds else ""
     interval = f"{percent(share.low)} to {percent(share.high)} came through (95 % interval)"
     return (
         f'<td class="w-{_CLASS[one.word]}" title="{interval}"><b>{one.word.value}</b>'
-        f"<small>{share.hits} of {share.n}</small>{time}</td>"
+        f"<small>{share.hits} of {share.n}{time}</small></td>"
     )
 
 
@@ -184,7 +188,8 @@ def tool_numbers(found: Sequence[Cell], policy: str) -> str:
         "reconnects by itself",
     )
     titles = "".join(f"<th>{word}</th>" for word in head)
-    return f'<table class="plain"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    body = f'<table class="plain"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    return f'<div class="wide">{body}</div>'
 
 
 def _number(value: float | None, unit: str, digits: int = 1) -> str:

@@ -16,7 +16,7 @@ def test_a_row_counts_where_most_of_it_lies(tmp_path: Path) -> None:
         row("anna", 1.0),
         row("anna", 19.9, seconds=4.0),  # begun a moment before the policy woke up
         row("anna", 18.0, seconds=4.0),  # half and half: says nothing of either
-        row("anna", 69.0, seconds=1.2),
+        row("anna", 69.0, seconds=1.05),
     ]
     made = run_of(tmp_path, some)
     there = placed(read_rows(tmp_path), made)

@@ -18,7 +18,7 @@ def test_every_situation_has_its_word_and_its_count(tmp_path: Path) -> None:
     page = symptom_matrix(found, made, POLICY)
     assert "<b>fails</b><small>0 of 25</small>" in page
     assert page.count("<b>works</b>") >= 8
-    assert "mobile<br>with VPN" in page
+    assert "mobile + VPN" in page
     assert "95 % interval 0 % to 13.3 %" in symptom_numbers(found, POLICY)
 
 
