@@ -129,9 +129,16 @@ class Acting:
             return Fetched(seen=Observation(outcome=Outcome.BLOCKED, failure=error.failure, seconds=seconds, note=note))
         if waited_s < 0.05 or got.seen.outcome is Outcome.NO_RESULT:
             return got
-        note = f"{waited_s:.1f} s of waiting for the tool before it; {got.seen.note}".rstrip("; ")
-        return Fetched(seen=_noted(got.seen, note[:200]), exit=got.exit)
+        return Fetched(seen=_later(got.seen, waited_s), exit=got.exit)
 
 
-def _noted(seen: Observation, note: str) -> Observation:
-    return dataclasses.replace(seen, note=note)
+def _later(seen: Observation, waited_s: float) -> Observation:
+    """The same for somebody who had to wait for the tool first; goodput stays that of the transfer."""
+    note = f"{waited_s:.1f} s of waiting for the tool before it; {seen.note}".rstrip("; ")
+    first = seen.time_to_first_byte
+    return dataclasses.replace(
+        seen,
+        seconds=None if seen.seconds is None else seen.seconds + waited_s,
+        time_to_first_byte=None if first is None else first + waited_s,
+        note=note[:200],
+    )

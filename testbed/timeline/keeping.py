@@ -69,6 +69,7 @@ class Keeping:
         self._since = 0.0
         self._last = NotUp(tool, failure.TIMEOUT, 0.0, "")
         self._closed = False
+        self.renewed: list[float] = []  #: when attempts to connect began
         self.reconnects = 0  #: by the tools themselves, of tunnels that are over
         self.deaths = 0  #: clients that ended by themselves
 
@@ -114,6 +115,7 @@ class Keeping:
 
     def _renew(self, until_s: float) -> None:
         """Close what there is and try once to connect."""
+        self.renewed.append(time.time())
         self._drop()
         if not self._serving.alive():
             raise ServerDeadError(f"the server of {self._tool} has ended")

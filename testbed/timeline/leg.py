@@ -66,6 +66,8 @@ class Leg:
     rows: Rows = field(init=False)
     clock: Clock = field(init=False)
     serving: dict[str, Serving] = field(default_factory=dict)
+    #: actor -> what its probes say of a ruled phase from when it connected anew, or began
+    anew: dict[str, dict[str, float]] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)  #: of the tools' servers, when all is over
     _keeping: dict[str, Keeping] = field(default_factory=dict)
     _reconnected: dict[str, int] = field(default_factory=dict)
@@ -182,6 +184,24 @@ class Leg:
             self._stayed(actor, passed)
         if next(one for one in self.timeline.phases if one.name == passed.name).ruled:
             self._rulings_end_s = passed.end_s
+            for actor in self.timeline.actors:
+                self._anew(actor, passed)
+
+    def _anew(self, actor: Actor, passed: Passed) -> None:
+        """Judge the probes of a ruled phase from the actor's first new connection that was due, or from its start."""
+        keeping = self._keeping.get(actor.name)
+        held_s = (self.timeline.held_s or 0.0) * self.timeline.stretch * self.timeline.slowdown if keeping else 0.0
+        since_s = passed.begin_s + held_s
+        renewed = [one for one in keeping.renewed if one >= since_s] if keeping else []
+        since_s = min(renewed, default=since_s)
+        apart_s = self.timeline.probe_s * self.timeline.slowdown
+        found = stretch(self.series.of(actor.name), since_s, passed.end_s, apart_s)
+        before = self.anew.get(actor.name, {"probes": 0, "answered": 0, "longest_outage_s": 0.0})
+        self.anew[actor.name] = {
+            "probes": before["probes"] + found.probes,
+            "answered": before["answered"] + found.good,
+            "longest_outage_s": max(before["longest_outage_s"], found.longest_outage_s),
+        }
 
     def _stayed(self, actor: Actor, passed: Passed) -> None:
         probes = self.series.of(actor.name)

@@ -26,6 +26,11 @@ _GOODPUT = 0.6
 _OUTAGE_S = 2.5
 #: and those through which fewer transfers come whole
 _COMES_THROUGH = 0.8
+#: and those of whose probes fewer are answered than in the control, by this share of all
+_ANSWERS = 0.25
+#: a tool through which no transfer comes is blocked, unless it answers more probes than this: a connection that is
+#: silenced after its first packets answers one or two
+_HARDLY = 0.2
 
 
 class Class(Enum):
@@ -57,6 +62,8 @@ class Cell:
     held: Group  #: through connections that were up when it woke up
     control: Group
     direct: float | None  #: goodput beside the tool in the same leg and phase
+    answered: Share  #: probes, through new connections
+    control_answered: Share
     tries: Share  #: attempts to connect that failed
     to_tunnel_s: float | None  #: median
     attempts: float | None  #: needed, median
@@ -81,21 +88,23 @@ class Cell:
     def reasons(self) -> tuple[str, ...]:
         """Why it is not untouched."""
         said = []
-        if self.fresh.ok.value < _COMES_THROUGH:
+        if self.fresh.ok.n and self.fresh.ok.value < _COMES_THROUGH:
             said.append(f"{self.fresh.ok.hits} of {self.fresh.ok.n} came through")
         if self.against_control is not None and self.against_control < _GOODPUT:
             said.append(f"{self.against_control:.0%} of its goodput")
         if self.outage_s is not None and self.outage_s > (self.control_outage_s or 0.0) + _OUTAGE_S:
             said.append(f"{self.outage_s:.0f} s without an answer")
+        if self.answered.n and self.answered.value < self.control_answered.value - _ANSWERS:
+            said.append(f"{self.answered.value:.0%} of the probes answered")
         if self.tries.hits:
             said.append(f"{self.tries.hits} of {self.tries.n} attempts to connect failed")
         return tuple(said)
 
     @property
     def word(self) -> Class:
-        if not self.fresh.ok.n:
+        if not self.fresh.ok.n and not self.answered.n:
             return Class.UNKNOWN
-        if not self.fresh.ok.hits:
+        if not self.fresh.ok.hits and (not self.answered.n or self.answered.value <= _HARDLY):
             return Class.BLOCKED
         return Class.DEGRADED if self.reasons else Class.UNTOUCHED
 
@@ -136,6 +145,7 @@ def _cell(
     awake = transfers[transfers["phase"].isin(ruled)]  # not those that began a moment before it woke up
     meant = awake["intended"].mode().iloc[0] if len(awake) else "ok"
     after = mine[(mine["policy"] == policy) & (mine["workload"] == STAY)]
+    dead = bool((here["fidelity"] == "none").any())
     return Cell(
         policy=policy,
         actor=str(actor["name"]),
@@ -144,6 +154,9 @@ def _cell(
         held=group(transfers[transfers["since_s"] < held_s]),
         control=group(control[control["workload"] == TRANSFER]),
         direct=group(other[other["workload"] == TRANSFER]).goodput,
+        # the probes of a leg in which something died tell of that and not of the policy
+        answered=wilson(0, 0) if dead else _answered(manifest, policy, str(actor["name"])),
+        control_answered=_answered(manifest, CONTROL, str(actor["name"])),
         tries=wilson(len(tries) - len(up), len(tries)),
         to_tunnel_s=_middle(up["time_to_tunnel_s"]),
         attempts=_middle(up["tunnel_attempts"]),
@@ -159,6 +172,13 @@ def _cell(
             for one in scenario["meant"]
         ),
     )
+
+
+def _answered(manifest: dict[str, Any], policy: str, actor: str) -> Share:
+    """The probes of all legs under a policy; of a leg whose box or server died none are known."""
+    legs = [leg.get("anew", {}).get(actor) for leg in manifest["legs"] if leg["policy"] == policy]
+    there = [one for one in legs if one]
+    return wilson(sum(int(one["answered"]) for one in there), sum(int(one["probes"]) for one in there))
 
 
 def _middle(values: pd.Series[float]) -> float | None:

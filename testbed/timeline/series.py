@@ -96,11 +96,16 @@ class Stretch:
     """What an actor's probes say of a stretch of time."""
 
     probes: int
-    answered: float  #: share
+    good: int  #: of them answered
     longest_outage_s: float  #: without an answer, less the time between two probes
     rtt_s: float | None  #: median
     exit: str  #: the commonest
     why: str  #: the commonest
+
+    @property
+    def answered(self) -> float:
+        """Share."""
+        return self.good / self.probes if self.probes else 0.0
 
 
 def stretch(probes: Iterable[Probe], begin_s: float, end_s: float, apart_s: float) -> Stretch:
@@ -113,7 +118,7 @@ def stretch(probes: Iterable[Probe], begin_s: float, end_s: float, apart_s: floa
     exits = Counter(one.exit for one in inside if one.exit)
     return Stretch(
         probes=len(inside),
-        answered=len(good) / len(inside) if inside else 0.0,
+        good=len(good),
         # the next answer comes a probe later at best
         longest_outage_s=round(max(0.0, min(gap, end_s - begin_s) - 2 * apart_s), 3) if good else end_s - begin_s,
         rtt_s=median(one.rtt for one in good if one.rtt is not None) if any(one.rtt for one in good) else None,

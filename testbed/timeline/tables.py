@@ -129,7 +129,9 @@ def tool_matrix(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
 def _tool(one: Cell) -> str:
     if one.word is Class.UNKNOWN:
         return f'<td class="w-none differs"><b>no result</b><small>{one.fresh.left_out} left out</small></td>'
-    lines = [f"{one.fresh.ok.hits} of {one.fresh.ok.n} came through"]
+    lines = [f"{one.fresh.ok.hits} of {one.fresh.ok.n} came through"] if one.fresh.ok.n else []
+    if one.answered.n:
+        lines.append(f"{one.answered.value:.0%} of probes")
     if one.against_direct is not None and one.tool:
         lines.append(f"{one.against_direct:.0%} of direct")
     if one.to_tunnel_s is not None:
@@ -156,6 +158,7 @@ def tool_numbers(found: Sequence[Cell], policy: str) -> str:
             "by chance" if one.by_chance else one.meant.value,
             str(one.fresh.ok) if one.fresh.ok.n else "-",
             f"{one.held.ok.hits} of {one.held.ok.n}" if one.held.ok.n else "-",
+            f"{one.answered.value:.0%} of {one.answered.n}" if one.answered.n else "-",
             _number(one.to_tunnel_s, "s"),
             _number(one.attempts, ""),
             f"{one.tries.hits} of {one.tries.n}" if one.tries.n else "-",
@@ -175,6 +178,7 @@ def tool_numbers(found: Sequence[Cell], policy: str) -> str:
         "meant",
         "transfers that came through new connections",
         "through open ones",
+        "probes answered",
         "time to tunnel",
         "attempts needed",
         "attempts that failed",

@@ -58,6 +58,29 @@ def test_less_or_later_or_not_always_is_degraded_and_says_why(tmp_path: Path, so
     assert (found.word, found.reasons) == (Class.DEGRADED, (reason,))
 
 
+@pytest.mark.parametrize(("answered", "expected"), [(2, Class.BLOCKED), (10, Class.BLOCKED), (20, Class.DEGRADED)])
+def test_what_answers_now_and_then_is_not_blocked_but_one_or_two_answers_are_nothing(
+    answered: int, expected: Class, tmp_path: Path
+) -> None:
+    told = {"anna, VPN": {"probes": 50, "answered": answered, "longest_outage_s": 9.0}}
+    made = run_of(tmp_path, [*good(policy=CONTROL), *_during(failure="generic_timeout_error")], TIMELINE, anew=told)
+    (found,) = [one for one in cells(read_rows(tmp_path), made) if one.tool]
+    assert found.word is expected
+
+
+def test_where_the_server_died_its_probes_say_nothing_of_the_policy(tmp_path: Path) -> None:
+    dead = [
+        dataclasses.replace(
+            one, outcome=Outcome.NO_RESULT, failure="", fidelity=Fidelity.NONE, fidelity_reason="the server has ended"
+        )
+        for one in _during()
+    ]
+    told = {"anna, VPN": {"probes": 50, "answered": 0, "longest_outage_s": 50.0}}
+    made = run_of(tmp_path, [*good(policy=CONTROL), *dead], TIMELINE, anew=told)
+    (found,) = [one for one in cells(read_rows(tmp_path), made) if one.tool]
+    assert found.word is Class.UNKNOWN
+
+
 def test_where_chance_decides_every_class_is_as_meant(tmp_path: Path) -> None:
     by_chance = tuple(dataclasses.replace(one, by_chance=True) for one in TIMELINE.meant)
     made = run_of(tmp_path, [*good(policy=CONTROL), *_during()], dataclasses.replace(TIMELINE, meant=by_chance))

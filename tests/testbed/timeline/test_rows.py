@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ def _made(
         target="photo",
         transfer="photo",
         phase=phase,
-        begin_s=1000.0,
-        end_s=1001.0,
+        begin_s=time.time(),
+        end_s=time.time() + 0.01,
         seen=seen,
         dead=dead,
         rtt_s=0.12345678,

@@ -119,9 +119,14 @@ def bad() -> list[Row]:
 
 
 def run_of(
-    folder: Path, some: Sequence[Row], timeline: Timeline = TIMELINE, *, finished: bool = True
+    folder: Path,
+    some: Sequence[Row],
+    timeline: Timeline = TIMELINE,
+    *,
+    finished: bool = True,
+    anew: dict[str, dict[str, float]] | None = None,
 ) -> dict[str, Any]:
-    """Write a run's rows, probes and manifest; return the manifest."""
+    """Write a run's rows, probes and manifest; return the manifest. `anew`: what the probes say, in every leg."""
     with RowsFile(folder) as file:
         for one in some:
             file.write(one)
@@ -133,7 +138,9 @@ def run_of(
     made.update(started="2026-01-01T00:00:00Z", ended="2026-01-01T00:03:20Z", finished=finished, status=0)
     for policy in dict.fromkeys(one.policy for one in some):
         phases = [[name, BEGIN_S + begin, BEGIN_S + end] for name, begin, end in SPANS]
-        made["legs"].append({"policy": policy, "folder": policy, "phases": phases, "boxes": {}})
+        made["legs"].append(
+            {"policy": policy, "folder": policy, "phases": phases, "boxes": {}, "anew": dict(anew or {})}
+        )
         (folder / policy).mkdir(exist_ok=True)
         probes = [
             Probe(
