@@ -79,7 +79,7 @@ def method(manifest: dict[str, Any]) -> str:
         "certificate, and, with a tool, if the server saw it come from the tool's exit address. Direct transfers come "
         "each from an address of its own. Who has a tool connects before the first transfer, and connects anew when "
         f"nothing was heard through it for {scenario['patience_s']:g} s. A transfer counts for the phase in which nine "
-        "tenths of its time lie. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. "
+        "tenths of its time lie (six, if it failed). Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. "
         f"A row during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or added "
         f"more "
         f"than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, and so is "

@@ -138,9 +138,9 @@ def _matrix(folder: Path, rows: pd.DataFrame, manifest: dict[str, Any]) -> list[
     parts = [
         "<section><h2>What each policy did to each tool</h2><p>While the policy was awake, through connections that "
         "were made in that time. A tool is degraded if less than 80 % of the transfers came through, if it carried "
-        "less than 60 % of what it carries without a policy, if it was without an answer for 2.5 s longer than "
-        "without one, if a quarter more of its probes went unanswered, or if an attempt to connect failed. It is "
-        "blocked if nothing came through and at most one probe in five was answered.</p>"
+        "less than 60 % of what it carries without a policy, if an attempt to connect failed, or, where it was left "
+        "open, if it was without an answer for 2.5 s longer than without a policy or if a quarter more of its probes "
+        "went unanswered. It is blocked if nothing came through and at most one probe in five was answered.</p>"
         f"{tables.tool_matrix(found, manifest)}{_known(manifest)}</section>",
         "<section><h2>Policy by policy, as time went by</h2>",
     ]
