@@ -200,7 +200,7 @@ class Leg:
         keeping = self._keeping.get(actor.name)
         held_s = (self.held_s or 0.0) * self.timeline.stretch * self.timeline.slowdown if keeping else 0.0
         since_s = passed.begin_s + held_s
-        renewed = [one for one in keeping.renewed if one >= since_s] if keeping else []
+        renewed = [one for one in keeping.renewed if one >= since_s] if keeping and self.held_s is not None else []
         since_s = min(renewed, default=since_s)
         apart_s = self.timeline.probe_s * self.timeline.slowdown
         found = stretch(self.series.of(actor.name), since_s, passed.end_s, apart_s)
