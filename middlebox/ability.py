@@ -164,6 +164,7 @@ class Limits:
     residual: int = 200_000  #: entries of residual censorship
     buffered: int = 64_000_000  #: bytes of all connections that wait to be read; beyond it a connection is given up
     fragments: int = 4_096  #: datagrams in pieces
+    buckets: int = 200_000  #: buckets and queues that several flows share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,28 @@ class InRanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Above:
+    """The number is larger than this one."""
+
+    bound: int
+
+    def holds(self, value: object) -> bool:
+        numbers: Iterable[object] = value if isinstance(value, tuple) else (value,)
+        return any(number > self.bound for number in numbers if isinstance(number, int))
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """The number is smaller than this one."""
+
+    bound: int
+
+    def holds(self, value: object) -> bool:
+        numbers: Iterable[object] = value if isinstance(value, tuple) else (value,)
+        return any(number < self.bound for number in numbers if isinstance(number, int))
+
+
+@dataclass(frozen=True, slots=True)
 class Present:
     """The field is there, with whatever value (`wanted` False: it is not)."""
 

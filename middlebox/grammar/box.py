@@ -250,6 +250,7 @@ LIMITS: Record[Limits] = Record(
         key("residual", integer(1), "entries of residual censorship"),
         key("buffered", SIZE, "bytes of all connections that wait to be read; beyond, a connection is given up"),
         key("fragments", integer(1), "datagrams in pieces"),
+        key("buckets", integer(1), "buckets and queues that several flows share"),
     ),
     Limits,
 )

@@ -66,8 +66,9 @@ def box_sentences(policy: Policy) -> list[str]:
     limits = ability.limits
     said.append(
         f"It remembers up to {limits.flows:,} TCP connections and as many other flows, {limits.residual:,} entries of "
-        f"residual censorship and {limits.fragments:,} datagrams in pieces; beyond that the oldest goes. It gives up a "
-        f"connection when {bytes_text(limits.buffered)} of all connections wait to be read."
+        f"residual censorship, {limits.fragments:,} datagrams in pieces and {limits.buckets:,} shared buckets; beyond "
+        f"that the oldest goes. It gives up a connection when {bytes_text(limits.buffered)} of all connections wait to "
+        "be read."
     )
     return said
 

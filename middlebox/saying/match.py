@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from middlebox import fields
 from middlebox.grammar.problem import listed
 from middlebox.match import (
+    Above,
     All,
     AnyOf,
+    Below,
     Contains,
     InRanges,
     Is,
@@ -119,6 +121,10 @@ def _operator(operator: Operator) -> str:
         return f"lies in {_some(str(network) for network in operator.networks)}"
     if isinstance(operator, InRanges):
         return f"is {_some(str(low) if low == high else f'{low} to {high}' for low, high in operator.ranges)}"
+    if isinstance(operator, Above):
+        return f"is above {operator.bound}"
+    if isinstance(operator, Below):
+        return f"is below {operator.bound}"
     raise TypeError(f"an operator of the type {type(operator).__name__} has no sentence")
 
 

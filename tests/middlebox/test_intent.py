@@ -70,3 +70,30 @@ def test_an_address_is_meant_and_a_pass_before_it_is_heard() -> None:
     assert intended(ADDRESS, name="any.example", address=address) == "blocked"
     assert intended(ADDRESS, name="any.example", address=address, protocol="http", port=80) == "ok"
     assert intended(ADDRESS, name="any.example", address=ip_address("203.0.113.6").packed) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("action", "size", "meant"),
+    [
+        ("{police: 128 kbit/s}", 0, "throttled"),
+        ("{shape: 128 kbit/s}", 0, "throttled"),
+        ("{delay: 1 s}", 0, "degraded"),
+        ("{lose: 10 %}", 0, "degraded"),
+        ("{degrade: 5}", 0, "degraded"),
+        ("{degrade: 0}", 0, "blocked"),
+        ("{freeze: 16 kB}", 10_000, "ok"),
+        ("{freeze: 16 kB}", 100_000, "blocked"),
+        ("{freeze: 25 packets}", 10_000, "ok"),
+        ("{freeze: 25 packets}", 1_000_000, "blocked"),
+        ("[{delay: 1 s}, {police: 1 Mbit/s}]", 0, "throttled"),
+        ("[log, {lose: 1 %}]", 0, "degraded"),
+    ],
+)
+def test_what_slows_a_flow_is_meant_to_throttle_or_degrade_it(action: str, size: int, meant: str) -> None:
+    slow = policy(f"""
+        name: slow
+        rules:
+          - {{name: slow, match: {{tls.sni: {{under: blocked.example}}}}, action: {action}}}
+    """)
+    assert intended(slow, name="blocked.example", size=size) == meant
+    assert intended(slow, name="innocent.example", size=size) == "ok"
