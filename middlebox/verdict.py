@@ -24,6 +24,8 @@ class Disposition(Enum):
     INSPECT = "inspect"  #: every packet must still be asked about
     PASS = "pass"  #: nothing in this policy can touch the flow any more
     DROP = "drop"  #: all of it is discarded, both directions
+    #: it is policed, and in no other way touched, as the rule `Decision.policed_by` says; who cannot do just that asks
+    POLICE = "police"
 
 
 class Direction(Enum):
@@ -37,6 +39,15 @@ class Direction(Enum):
     @property
     def reverse(self) -> Direction:
         return Direction.TO_CLIENT if self is Direction.TO_SERVER else Direction.TO_SERVER
+
+
+class Ends(NamedTuple):
+    """The ends of one flow, or of many: an address of no bytes and a port of 0 stand for any."""
+
+    client: bytes
+    client_port: int
+    server: bytes
+    server_port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,9 @@ class Decision(NamedTuple):
     rewritten: bytes | None = None  #: the packet to forward instead; only with PASS
     release_ns: int = 0  #: only with HOLD
     disposition: Disposition = Disposition.INSPECT
+    policed_by: str = ""  #: only with POLICE: the rule whose only slowing lies on the flow
+    #: flows that must be asked about again from now on, whatever disposition they were given: they are remembered now
+    revokes: tuple[Ends, ...] = ()
 
     @property
     def simply_passed(self) -> bool:

@@ -5,7 +5,7 @@ A new protocol is one file beside this one, and one line in `_ALL`. Nothing is f
 
 from __future__ import annotations
 
-from middlebox.dissect import dns, dtls, encrypted, http, ikev2, openvpn, ssh, tls, wireguard
+from middlebox.dissect import dns, dtls, encrypted, http, ikev2, openvpn, quic, ssh, tls, wireguard
 from middlebox.dissect.base import Dissector, Field
 
 __all__ = ["DISSECTORS", "FIELDS", "register"]
@@ -37,6 +37,7 @@ _ALL: tuple[Dissector, ...] = (
     tls.DISSECTOR,
     http.DISSECTOR,
     dns.DISSECTOR,
+    quic.DISSECTOR,
     wireguard.DISSECTOR,
     openvpn.DISSECTOR,
     ikev2.DISSECTOR,
