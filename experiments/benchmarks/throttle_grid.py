@@ -83,7 +83,7 @@ print("ready", flush=True)
 
 CLIENT = """
 import json, selectors, socket, sys, time
-address, port, flows, warm_up, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+address, port, flows, (warm_up, seconds) = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), map(float, sys.argv[4:])
 selector = selectors.DefaultSelector()
 for _ in range(flows):
     one = socket.create_connection((address, port), 20)
