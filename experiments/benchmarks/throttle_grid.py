@@ -232,14 +232,7 @@ def figure(found: list[Measured], path: Path) -> None:
         here = [one for one in found if one.cell.kind == kind]
         left.plot([one.cell.rate / 1e6 for one in here], [one.share for one in here], shape, color=colour, alpha=0.6)
         growth = [one.rtt_ms / max(one.base_ms, 1e-3) for one in here]
-        right.plot(
-            growth,
-            [100 * one.again for one in here],
-            shape,
-            color=colour,
-            alpha=0.6,
-            label=f"{kind}r".replace("er", "er"),
-        )
+        right.plot(growth, [100 * one.again for one in here], shape, color=colour, alpha=0.6)
     left.axhspan(1 - TOLERANCE, 1 + TOLERANCE, color="#dddddd")
     left.set(xscale="log", xlabel="rate, Mbit/s", ylabel="goodput as IP packets, over the rate")
     right.set(xscale="log", xlabel="round trip under load, over the least", ylabel="segments sent again, %")
