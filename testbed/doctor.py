@@ -47,6 +47,7 @@ class Features:
     nfqueue_nft: Found
     conntrack: Found
     connmark: Found
+    data_plane: Found  #: the table by which the kernel carries out what the box has decided
     hashlimit: Found
     netem: Found
     tbf: Found

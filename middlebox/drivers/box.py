@@ -14,7 +14,7 @@ from typing import Protocol
 
 from middlebox.drivers.log import line
 from middlebox.drivers.meter import Meter
-from middlebox.verdict import Decision, Emission, Verdict
+from middlebox.verdict import Decision, Disposition, Emission, Ends, Verdict
 
 
 class Decider(Protocol):
@@ -35,8 +35,18 @@ class Queued(Protocol):
     def get_payload(self) -> bytes: ...
     def get_timestamp(self) -> float: ...
     def set_payload(self, payload: bytes) -> None: ...
+    def set_mark(self, mark: int) -> None: ...
     def accept(self) -> None: ...
     def drop(self) -> None: ...
+
+
+class Fates(Protocol):
+    """Who may be left the rest of a flow; `middlebox.drivers.kernel.Kernel` is one."""
+
+    def mark(self, decision: Decision) -> int:
+        """The mark to put on the packet, which is then to be accepted, whatever its verdict; 0: none."""
+
+    def revoke(self, revoked: tuple[Ends, ...]) -> None: ...
 
 
 class Recorder(Protocol):
@@ -70,7 +80,9 @@ class Box:
         send: Callable[[bytes], bool],
         clock: Callable[[], int],
         log: Callable[[bytes], None],
+        fates: Fates | None = None,
     ) -> None:
+        self.fates = fates  #: None: every packet is asked about
         self.name = name
         self.censor = censor
         self.meter = Meter(clock())
@@ -115,12 +127,24 @@ class Box:
                 if emission.at_ns <= now_ns and not emission.after_trigger:
                     self._send(emission.packet)
         verdict = decision.verdict
+        mark = 0
+        if self.fates is not None:
+            if decision.revokes:
+                self.fates.revoke(decision.revokes)
+            if decision.disposition is not Disposition.INSPECT and verdict is not Verdict.HOLD:
+                mark = self.fates.mark(decision)
         if verdict is Verdict.PASS:
             if decision.rewritten is not None:
                 packet.set_payload(decision.rewritten)
+            if mark:
+                packet.set_mark(mark)
             packet.accept()
         elif verdict is Verdict.DROP:
-            packet.drop()
+            if mark:  # only what is accepted comes to where its mark is kept, and is dropped there
+                packet.set_mark(mark)
+                packet.accept()
+            else:
+                packet.drop()
         else:
             # the kernel keeps the packet itself, so its bytes need not be retained here to let it go
             self._held[decision.number] = packet

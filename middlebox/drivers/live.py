@@ -14,10 +14,11 @@ from pathlib import Path
 from netfilterqueue import Packet
 
 from middlebox.censor import Censor
-from middlebox.drivers.attach import AttachError, Rules
+from middlebox.drivers.attach import LET_BY, AttachError, Rules
 from middlebox.drivers.box import Box, Clock
 from middlebox.drivers.capture import Writer
 from middlebox.drivers.control import Control, Message
+from middlebox.drivers.kernel import Kernel
 from middlebox.drivers.log import DecisionLog, Sidecar
 from middlebox.drivers.nfnetlink import BATCH, MAX_WAITING, KernelQueue
 from middlebox.drivers.send import Sender
@@ -69,11 +70,26 @@ class Live:
         if options.phase:
             self.enter(options.phase)
         self.control = Control(options.control, self.answer)
+        self.kernel = Kernel(options.queue)
+        self._queue_number = options.queue
+        self._may_leave = options.data_plane == "kernel"
         self.rules = Rules(options.queue, fail_open=self.fail_open, mark=MARK)
 
     def attach(self) -> None:
         """From now on the packets come. Raises AttachError."""
-        self.rules.add()
+        if self._may_leave:
+            self.kernel.install(self.policy)
+        else:
+            self.kernel.why_not = "asked for"
+            self.kernel.clean()
+        if self.kernel.works:
+            self.box.fates = self.kernel
+            self.rules = Rules(self._queue_number, fail_open=self.fail_open, mark=MARK, let_by=LET_BY)
+        try:
+            self.rules.add()
+        except AttachError:
+            self.kernel.remove()
+            raise
         # a packet that waited elsewhere since the kernel noted its arrival tells nothing of the time spent here
         self.box.kernel_times = not self.rules.wait_before
 
@@ -122,6 +138,7 @@ class Live:
             if not self.queue.read():
                 break
         self.box.let_go()
+        self.kernel.remove()
         self.box.settle()
 
     def close(self) -> None:
@@ -159,7 +176,8 @@ class Live:
         if wanted == "rules":
             counters = self.box.censor.counters()
             hits = {key.removeprefix("rule:"): count for key, count in counters.items() if key.startswith("rule:")}
-            return {"policy": self.policy.name, "sentences": self.policy.sentences(), "hits": hits}
+            said: Message = {"policy": self.policy.name, "sentences": self.policy.sentences(), "hits": hits}
+            return said | {"kernel": self.kernel.counts()}
         if wanted == "phase":
             name = request.get("name")
             if not isinstance(name, str):
@@ -170,7 +188,7 @@ class Live:
             self.stopping = True
             return {"stopping": True}
         if wanted == "ping":
-            return {"alive": True, "box": self.box.name, "pid": os.getpid()}
+            return {"alive": True, "box": self.box.name, "pid": os.getpid(), **self.kernel.facts()}
         raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, stop and ping")
 
     def _stats(self, window: str, *, reset: bool) -> Message:
@@ -191,5 +209,7 @@ class Live:
             "fail": "open" if self.fail_open else "closed",
             "scheduling": self.scheduling,
             **self.queue.facts(),
+            **self.kernel.facts(),
+            "kernel": self.kernel.counts(),
             "counters": box.censor.counters(),
         }

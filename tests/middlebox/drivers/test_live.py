@@ -79,7 +79,8 @@ def test_drops_holds_and_rewrites_happen_and_replay_the_same(nodes: ThreeNodes, 
 @pytest.mark.usefixtures("server")
 def test_control_tells_rules_hits_and_decisions_as_they_come(nodes: ThreeNodes, tmp_path: Path) -> None:
     box = LiveBox(nodes, tmp_path, RESET, "--phase", "before")
-    assert box.ask(do="ping") == {"alive": True, "box": "box", "pid": box.ask(do="ping")["pid"]}
+    told = box.ask(do="ping")
+    assert (told["alive"], told["box"], told["data_plane"]) == (True, "box", "kernel")
     with socket.socket(socket.AF_UNIX) as watcher:
         watcher.connect(str(box.control))
         watcher.settimeout(5)
