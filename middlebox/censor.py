@@ -11,15 +11,18 @@ from collections.abc import Callable
 from middlebox.action import AnswerDns, Log
 from middlebox.believing import Doubting, TcpBelief
 from middlebox.chance import fraction
+from middlebox.coming import Coming
+from middlebox.counting import Thresholds
 from middlebox.flow import Flow, FlowTable, flow_text, looks_like_an_answer
 from middlebox.fragments import Reassembly
 from middlebox.looking import Looking
 from middlebox.match import Within
 from middlebox.packet import FIN, RST, SYN, TCP, view
 from middlebox.passing import Passing
-from middlebox.policy import Policy, Rearm, Rule
+from middlebox.policy import Moment, Policy, Rearm, Rule
 from middlebox.reading import MAX_MESSAGES, Reader
 from middlebox.residual import Residual
+from middlebox.slowing import SlowingHands
 from middlebox.striking import Striking
 from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdict
 
@@ -42,7 +45,10 @@ class Censor:
         self._tcp = TcpBelief(ability, self._connections, self._reader.on_tcp)
         self._doubting = Doubting(ability)
         self._residual = Residual(policy.rules, ability.limits.residual)
-        self._striking = Striking(ability, seed, policy.rules, self._residual)
+        self._coming = Coming()
+        self._slowing = SlowingHands(seed, policy.rules, ability.limits.buckets, self._coming)
+        self._striking = Striking(ability, seed, policy.rules, self._residual, self._slowing, self._coming)
+        self._thresholds = Thresholds(ability.limits.residual)
         self._fragments = Reassembly(
             max_fragments=ability.reassembly.max_fragments,
             max_datagrams=ability.limits.fragments,
@@ -52,7 +58,7 @@ class Censor:
         self._inside = Within(ability.inside)
         self._always = tuple(rule for rule in policy.rules if not rule.asks)  # asked at each packet
         self._explain = explain
-        self._number = self._now_ns = 0
+        self._number = self._now_ns = self._since_ns = 0  # since: when the phase began, or the first packet came
         self._unreadable = self._unbelieved = self._gave_up = 0
 
     def decide(self, raw: bytes, now_ns: int) -> Decision:
@@ -60,6 +66,8 @@ class Censor:
         if now_ns < self._now_ns:
             now_ns = self._now_ns
         self._now_ns = now_ns
+        if not self._since_ns:
+            self._since_ns = now_ns
         number = self._number
         self._number += 1
         said: list[str] | None = None if self._explain is None else []
@@ -75,15 +83,15 @@ class Censor:
 
     def due(self, now_ns: int) -> list[Emission]:
         """Take the held packets and the injections whose time has come, in the order of their times."""
-        return self._striking.due(now_ns)
+        return self._coming.due(now_ns)
 
     def next_due(self) -> int | None:
         """When `due` next has something to give."""
-        return self._striking.next_due()
+        return self._coming.next_due()
 
     def enter_phase(self, name: str, now_ns: int) -> None:
         """The run enters a phase, for rules that are awake in some phases alone."""
-        self._now_ns = max(now_ns, self._now_ns)
+        self._now_ns = self._since_ns = max(now_ns, self._now_ns)
         self.phase = name
 
     def counters(self) -> dict[str, int]:
@@ -102,12 +110,19 @@ class Censor:
             "residual_evicted": self._residual.evicted,
             "fragments_pending": len(self._fragments),
             "fragments_evicted": self._fragments.evicted,
-            "held": self._striking.held,
-            "not_held": self._striking.not_held,
-            "not_injected": self._striking.not_injected,
+            "held": self._coming.held,
+            "not_held": self._coming.not_held,
+            "not_injected": self._coming.not_injected,
+            "buckets": len(self._slowing.rates),
+            "buckets_evicted": self._slowing.rates.evicted,
         }
         counts.update({f"rule:{name}": hits for name, hits in self._striking.hits.items()})
+        counts.update({f"lost:{name}": count for name, count in self._slowing.lost.items() if count})
+        counts.update({f"delayed:{name}": count for name, count in self._slowing.delayed.items() if count})
         return counts
+
+    def _moment(self) -> Moment:
+        return Moment(self._now_ns, self.phase, self._since_ns)
 
     def _decide(self, packet: Passing) -> Decision:
         if packet.view.is_fragment:
@@ -123,9 +138,7 @@ class Censor:
         if flow is not None and flow.settled and flow.dropping is None and flow.rewriting is None:
             packet.text = flow.text
             if not self._residual or not self._residual.find(seen, packet.now_ns):
-                if seen.proto == TCP and seen.flags & (SYN | FIN | RST):  # follow it as far as its end
-                    self._tcp.follow(flow, seen, flow.direction(seen))
-                return packet.passed(Disposition.PASS)
+                return self._settled(packet, flow)
         self._place(packet)
         decision: Decision | None = None
         if flow is not None and (flow.dropping is not None or flow.rewriting is not None):
@@ -140,6 +153,23 @@ class Censor:
                 decision = self._pipelined(packet, packet.flow, decision)
         if packet.flow is not None:
             packet.flow.packets += 1
+            if packet.flow.slowed:
+                decision = self._slowing.meet(packet, decision, self._moment)
+        if self._striking.revoked:
+            decision = decision._replace(revokes=tuple(self._striking.revoked))
+            self._striking.revoked.clear()
+        return decision
+
+    def _settled(self, packet: Passing, flow: Flow) -> Decision:
+        """A packet of a flow that no rule can match any more, and that nobody remembers."""
+        seen = packet.view
+        if seen.proto == TCP and seen.flags & (SYN | FIN | RST):  # follow it as far as its end
+            self._tcp.follow(flow, seen, flow.direction(seen))
+        later = bool(self._residual) and self._residual.concerns(seen, packet.now_ns)
+        decision = packet.passed(Disposition.INSPECT if later else Disposition.PASS)
+        if flow.slowed:
+            packet.flow, packet.direction = flow, flow.direction(seen)
+            decision = self._slowing.meet(packet, decision, self._moment)
         return decision
 
     def _join(self, packet: Passing) -> None:
@@ -243,7 +273,7 @@ class Censor:
 
     def _recall(self, packet: Passing, rule: Rule, struck: str, direction: Direction) -> Decision | None:
         memory = rule.memory
-        if memory is None or not rule.when.awake(packet.now_ns, self.phase):
+        if memory is None or not rule.when.awake(packet.now_ns, self.phase, self._since_ns):
             return None
         if packet.flow is not None and packet.flow.suffers(rule):
             return None  # the flow that was struck has its own fate; memory is for the others
@@ -273,6 +303,8 @@ class Censor:
         for rule in rules:
             if rule.match.test(look) is not True or not self._may(rule, packet):
                 continue
+            if flow is not None and rule.slows and flow.suffers(rule):
+                return logged or self._untouched(packet)  # what it does lies on the flow already
             decision = self._striking.strike(rule, packet, look)
             if not all(isinstance(action, Log) for action in rule.actions):
                 return decision
@@ -284,13 +316,21 @@ class Censor:
         return Looking(self._inside, packet.view, packet.flow, packet.direction, believed, joined)
 
     def _may(self, rule: Rule, packet: Passing) -> bool:
-        """The schedule and the chance of a rule that matches."""
-        if not rule.when.awake(packet.now_ns, self.phase):
+        """The schedule, the chance and the threshold of a rule that matches.
+
+        What slows a flow lies on it also while its rule sleeps, and then does nothing.
+        """
+        if not rule.slows and not rule.when.awake(packet.now_ns, self.phase, self._since_ns):
             packet.say(f"rule '{rule.name}' matches, but it sleeps now")
             return False
         if rule.chance < 1 and fraction(self.seed, rule.name, packet.text) >= rule.chance:
             packet.say(f"rule '{rule.name}' matches, but chance spares this flow")
             return False
+        if rule.threshold is not None:
+            said = self._thresholds.spare(rule, rule.threshold, packet)
+            if said:
+                packet.say(said)
+                return False
         return True
 
     def _untouched(self, packet: Passing) -> Decision:
@@ -299,4 +339,7 @@ class Censor:
         if flow is not None and not self._always and self._reader.finished(flow):
             flow.settled = True
             flow.facts.clear()  # nobody will ask for them again
-        return packet.passed(Disposition.PASS if flow is not None and flow.settled else Disposition.INSPECT)
+        if flow is None or not flow.settled:
+            return packet.passed()
+        later = bool(self._residual) and self._residual.concerns(packet.view, packet.now_ns)
+        return packet.passed(Disposition.INSPECT if later else Disposition.PASS)

@@ -6,12 +6,17 @@ connection, `believing` says.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from middlebox.ability import Ability, Handshake
 from middlebox.dissect.base import Fact, Follower
 from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text
 from middlebox.policy import Rule
 from middlebox.stream import Stream, distance
 from middlebox.verdict import Direction
+
+if TYPE_CHECKING:
+    from middlebox.slowing import Lying
 
 FlowKey = tuple[bytes, int, bytes, int, int]
 
@@ -122,6 +127,7 @@ class Flow:
         "following",
         "gone",
         "last_ns",
+        "met",
         "packets",
         "passed",
         "payloads",
@@ -133,6 +139,7 @@ class Flow:
         "server",
         "server_port",
         "settled",
+        "slowed",
         "stopped",
         "syn",
         "syn_ack",
@@ -166,6 +173,13 @@ class Flow:
         self.down: Progress | None = None  #: of the server's bytes
         self.dropping: _Dropping | None = None
         self.rewriting: _Rewriting | None = None
+        self.slowed: tuple[Lying, ...] = ()  #: what makes it slower, in the order in which packets meet it
+        self.met: tuple[str, ...] = ()  #: rules with a threshold that have counted it
+
+    @property
+    def untouched(self) -> bool:
+        """True if nothing lies on it."""
+        return self.dropping is None and self.rewriting is None and not self.slowed
 
     @property
     def ends(self) -> tuple[bytes, int, bytes, int]:
@@ -227,9 +241,10 @@ class Flow:
         return self.syn and self.syn_ack and self.acked
 
     def suffers(self, rule: Rule) -> bool:
-        """True if this rule's drop or rewriting has been put on the flow."""
+        """True if this rule's drop, rewriting or slowing has been put on the flow."""
         return (self.dropping is not None and self.dropping.rule is rule) or (
-            self.rewriting is not None and self.rewriting.rule is rule
+            (self.rewriting is not None and self.rewriting.rule is rule)
+            or any(lying.rule is rule for lying in self.slowed)
         )
 
     def drop_from(self, rule: Rule, directions: frozenset[Direction], from_ns: int, packets_left: int) -> None:

@@ -27,7 +27,8 @@ class Reader:
         self._ability = policy.ability
         self._directions = policy.ability.inspect.directions
         self._alone = not policy.ability.reassembly.segments  # each segment is read for itself, whatever came before
-        self.reads = Reads(records=policy.ability.reassembly.records)
+        able = policy.ability.reassembly
+        self.reads = Reads(records=able.records, quic_frames=able.quic_frames, quic_datagrams=able.quic_datagrams)
         wanted: frozenset[str] = frozenset().union(*(rule.asks for rule in policy.rules))
         every = [DISSECTORS[name] for name in sorted(DISSECTORS)]
         # a box that gives up on strangers must recognise all that it knows, not only what its rules ask about
@@ -57,6 +58,8 @@ class Reader:
         """Read one packet's payload; say whether rules must be asked again, and what was learned."""
         limit = self._ability.inspect.packets
         if limit and flow.payloads > limit:
+            if self.finished(flow):  # what has been told already is not told again
+                return False, ""
             return self.stop(flow, f"this box reads {limit} packets of a flow and no more")
         if flow.proto == UDP:
             return self._datagram(flow, seen, direction)

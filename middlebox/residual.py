@@ -118,3 +118,14 @@ class Residual:
                         entry.end_ns = now_ns + memory.duration_ns
                     found.append((entry.rule, entry.flow, direction))
         return found
+
+    def concerns(self, view: PacketView, now_ns: int) -> bool:
+        """True if any rule remembers this packet's ends, now or from some time on."""
+        for key in self._keys:
+            for ends in (
+                (view.src, view.src_port, view.dst, view.dst_port),
+                (view.dst, view.dst_port, view.src, view.src_port),
+            ):
+                if any(entry.end_ns > now_ns for entry in self._entries.get(key_of(key, *ends), ())):
+                    return True
+        return False

@@ -78,6 +78,14 @@ class Row:
     tls_s: float | None = None  #: until TLS was up, from the start
     after_trigger_s: float | None = None  #: only in the phase "residual": time since the blocked name was asked for
     note: str = ""  #: what else the client saw, for people
+    rtt_s: float | None = None  #: median round trip between client and server during the attempt, by the client
+    exit_address: str = ""  #: the client's address as the server saw it; through a tool, that of its server
+    time_to_tunnel_s: float | None = None  #: until the tool was usable, all its attempts included
+    tunnel_attempts: int | None = None  #: how often the tool had to be started until it was usable
+    reconnects: int | None = None  #: how often it connected anew, as its log tells
+    longest_outage_s: float | None = None  #: the longest time without an answer through the tool
+    recovery_s: float | None = None  #: from the end of the policy to the first answer through the tool
+    slowed_by: str = ""  #: what carried out a slowing: "kernel", "engine"; "" if there was none
 
     def __post_init__(self) -> None:
         if not is_failure(self.failure):
@@ -116,6 +124,12 @@ _MEASURES = (
     "connect_s",
     "tls_s",
     "after_trigger_s",
+    "rtt_s",
+    "time_to_tunnel_s",
+    "tunnel_attempts",
+    "reconnects",
+    "longest_outage_s",
+    "recovery_s",
 )
 
 COLUMNS = tuple(one.name for one in fields(Row))  #: in the order of the files

@@ -18,15 +18,15 @@ from middlebox.grammar.problem import listed, near
 from middlebox.grammar.shape import TEXT, TRUTH, Context, Mismatch, Refused
 from middlebox.grammar.source import Form, Node, Scalar, Sequence
 from middlebox.grammar.units import number_range, whole
-from middlebox.match import Contains, InRanges, Is, Operator, Present, Regex, Under, Within
+from middlebox.match import Above, Below, Contains, InRanges, Is, Operator, Present, Regex, Under, Within
 
 #: the operators that each type of field takes
 OPERATORS: dict[Kind, tuple[str, ...]] = {
     Kind.NAME: ("is", "under", "contains", "regex", "present"),
     Kind.TEXT: ("is", "contains", "regex", "present"),
     Kind.TEXTS: ("is", "contains", "regex", "present"),
-    Kind.NUMBER: ("is", "in", "present"),
-    Kind.NUMBERS: ("is", "in", "present"),
+    Kind.NUMBER: ("is", "in", "above", "below", "present"),
+    Kind.NUMBERS: ("is", "in", "above", "below", "present"),
     Kind.FLAG: ("is", "present"),
     Kind.ADDRESS: ("is", "in", "present"),
 }
@@ -37,6 +37,8 @@ ABOUT: dict[str, str] = {
     "contains": "this stands somewhere in the text",
     "regex": "this pattern (Python's re) is found in the text",
     "in": "the address lies in one of these networks; the number in one of these ranges ('1-1023')",
+    "above": "the number is larger than this",
+    "below": "the number is smaller than this",
     "present": "true: the field is there, whatever its value; false: it is not",
 }
 
@@ -249,6 +251,28 @@ def _in(field: str, kind: Kind, node: Node, context: Context) -> Operator:
     return InRanges(tuple(ranges))
 
 
+def _bound(field: str, node: Node, context: Context, word: str) -> int:
+    """One number to compare with."""
+    number = whole(node.text.strip()) if isinstance(node, Scalar) else None
+    if number is None or number > _limit(field):
+        hint = (
+            f"for a range write: {field}: {{in: {node.text}}}" if isinstance(node, Scalar) and "-" in node.text else ""
+        )
+        raise context.refuse(node.place, f"{node} for '{field}'", f"one number such as '{word}: 2'", hint)
+    return number
+
+
+def _above(field: str, kind: Kind, node: Node, context: Context) -> Operator:
+    return Above(_bound(field, node, context, "above"))
+
+
+def _below(field: str, kind: Kind, node: Node, context: Context) -> Operator:
+    number = _bound(field, node, context, "below")
+    if not number:
+        raise context.refuse(node.place, f"below 0 for '{field}'", "a number above 0: nothing is below 0")
+    return Below(number)
+
+
 def _of_bytes(texts: Iterable[str], field: str, kind: Kind, node: Node, context: Context) -> None:
     """Refuse what no bytes can be: each byte of the wire is one Latin-1 character, and a name is in its ASCII form."""
     for text in texts:
@@ -292,5 +316,7 @@ READ: dict[str, Callable[[str, Kind, Node, Context], Operator]] = {
     "contains": _contains,
     "regex": _regex,
     "in": _in,
+    "above": _above,
+    "below": _below,
     "present": _present,
 }
