@@ -10,16 +10,18 @@ import contextlib
 import socket
 from collections.abc import Iterable
 
-from middlebox.action import Drop, Pass, Scope
+from middlebox.action import Drop, Freeze, Pass, Police, Scope, Share, Slow
 from middlebox.drivers.conntrack import Conntrack, Settings, Tuple
-from middlebox.drivers.plane import ALL, DROP_NOW, NUMBERS, Needed, NoRoomError, Plan, Wanted
+from middlebox.drivers.plane import ALL, DROP_NOW, NUMBERS, Needed, NoRoomError, Plan, Policing, Wanted
 from middlebox.drivers.tables import TableError, counters, load, tables
-from middlebox.policy import Policy
+from middlebox.policy import Policy, Rule
 from middlebox.verdict import Decision, Disposition, Ends, Verdict
 
 #: flows that have a mark and can be found again, to take it back: some 60 MB. Beyond it the oldest loses its mark and
 #: is asked about again
 MAX_MARKED = 100_000
+#: protocols that have told all they can tell when their first message has been read
+SETTLING = frozenset({"tls", "quic"})
 _PREFIX = "penstock_"
 _PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 
@@ -105,10 +107,25 @@ def wanted_of(policy: Policy, needed: Needed = ALL) -> Wanted:
         dropped=tuple(
             rule.name
             for rule in policy.rules
-            if any(isinstance(one, Drop) and one.scope is Scope.FLOW for one in rule.actions)
+            if any(
+                (isinstance(one, Drop) and one.scope is Scope.FLOW) or isinstance(one, Freeze) for one in rule.actions
+            )
         ),
+        policed={rule.name: policing for rule in policy.rules if (policing := _policing(rule)) is not None},
         needed=needed,
     )
+
+
+def _policing(rule: Rule) -> Policing | None:
+    """The bucket of a rule that only polices, if the kernel's would be the only one."""
+    slowing = [one for one in rule.actions if isinstance(one, Slow)]
+    if len(slowing) != 1 or not isinstance(slowing[0], Police) or not slowing[0].plain:
+        return None
+    police = slowing[0]
+    # flows share a bucket: then the engine must not go on with some of them, as it does with HTTP's later requests
+    if police.per is not Share.FLOW and not rule.asks <= SETTLING:
+        return None
+    return Policing(rate=police.rate, burst=police.burst, share=police.per.value, directions=police.directions)
 
 
 class Kernel:
@@ -198,16 +215,17 @@ class Kernel:
         plan, text, disposition = self._plan, decision.flow, decision.disposition
         if plan is None or text[:4] not in ("tcp ", "udp "):
             return 0
-        mark = plan.mark(disposition, decision.rule)
+        polices = disposition is Disposition.POLICE
+        rule = decision.policed_by if polices else decision.rule
+        mark = plan.mark(disposition, rule)
         if not mark:
             return 0
-        polices = disposition is Disposition.POLICE
         if polices or self._marked is not None:
             flow = flow_of(text)
             if flow is None:
                 return 0
             if polices:
-                mark = plan.mark(disposition, decision.rule, forward=self._forward(flow))
+                mark = plan.mark(disposition, rule, forward=self._forward(flow))
             if self._marked is not None and self._conntrack is not None:
                 oldest = self._marked.add(flow)
                 if oldest is not None:

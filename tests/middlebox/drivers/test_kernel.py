@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from middlebox.drivers.conntrack import Tuple
 from middlebox.drivers.kernel import Marked, flow_of
 from middlebox.verdict import Ends
 from tests.middlebox.drivers.three_nodes import LiveBox, ThreeNodes
-from tests.middlebox.drivers.traffic import FOUR, RESET, SIX, captured, fetch, replayed
+from tests.middlebox.drivers.traffic import CLIENT, FOUR, RESET, SIX, captured, fetch, replayed
 
 SNI = """
 name: live-sni
@@ -235,3 +237,174 @@ def test_fragments_meet_the_box_one_by_one_and_go_on_as_they_came(nodes: ThreeNo
         hops = 8 if before[0] >> 4 == 4 else 7  # the TTL, and IPv4's checksum of it, change on the way
         assert before[:hops] == after[:hops]
         assert before[12:] == after[12:]
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("server")
+def test_a_new_connection_between_the_ports_of_a_passed_one_is_judged_anew(nodes: ThreeNodes, tmp_path: Path) -> None:
+    box = LiveBox(nodes, tmp_path, SNI)
+    same = CLIENT.replace("socket.create_connection((address, port), timeout=1)", "connect(address)").replace(
+        "told = []",
+        """told = []
+def connect(address):
+    connected = socket.socket()
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\\1\\0\\0\\0\\0\\0\\0\\0")  # end by RST
+    connected.bind(("10.0.0.1", 40000))
+    connected.settimeout(1)
+    connected.connect((address, port))
+    return connected
+""",
+    )
+    words = [f"{name}.example@{FOUR}" for name in ("open", "open", "gone")]
+    told = nodes.python("client", same, "443", *words)["told"]
+    assert [outcome for outcome, _ in told] == ["answer", "answer", "TimeoutError"]
+    assert box.stop() == 0
+    assert (tmp_path / "decisions.jsonl").read_bytes() == replayed(box)
+
+
+POLICED = """
+name: live-police
+rules:
+  - name: slow
+    match: {tls.sni: {under: [slow.example]}}
+    action: {police: {rate: 800 kbit/s, direction: DIRECTION}}
+"""
+
+#: after a ClientHello for a name, `up` or `down`, as much as there is in some seconds; what came in the last of them
+_RATE_SERVER = """
+import socket, threading, time
+def serve(connected):
+    try:
+        connected.recv(65536)
+        connected.sendall(b"x")
+        if connected.recv(4) == b"down":
+            while True:
+                connected.sendall(bytes(65536))
+        got = [(time.monotonic(), 0)]
+        while data := connected.recv(65536):
+            got.append((time.monotonic(), len(data)))
+    except OSError:
+        pass
+    connected.close()
+listener = socket.create_server(("::", 443), family=socket.AF_INET6, dualstack_ipv6=True, backlog=256)
+print("ready", flush=True)
+while True:
+    threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+"""
+_RATE_CLIENT = """
+import json, socket, ssl, sys, threading, time
+def hello(name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        context.wrap_bio(incoming, outgoing, server_hostname=name).do_handshake()
+    except ssl.SSLWantReadError:
+        return outgoing.read()
+def transfer(address, name, way):
+    with socket.create_connection((address, 443), timeout=5) as connected:
+        connected.sendall(hello(name))
+        connected.recv(1)
+        connected.sendall(way)
+        begin, count = time.monotonic(), 0
+        while time.monotonic() - begin < 3.5:
+            connected.settimeout(0.5)
+            try:
+                moved = len(connected.recv(65536)) if way == b"down" else connected.send(bytes(16384))
+            except TimeoutError:
+                moved = 0
+            if time.monotonic() - begin > 1.5:
+                count += moved
+        return count / 2 * 8
+address, name, ways = sys.argv[1], sys.argv[2], sys.argv[3:]
+print(json.dumps({way: transfer(address, name, way.encode()) for way in ways}))
+"""
+
+
+def _rate(nodes: ThreeNodes, address: str, name: str, way: str) -> float:
+    """Bits a second of one transfer, once its burst is over."""
+    return float(nodes.python("client", _RATE_CLIENT, address, name, way)[way])
+
+
+@pytest.mark.lab
+def test_a_policed_flow_is_policed_by_the_kernel_in_the_directions_that_the_rule_says(
+    nodes: ThreeNodes, tmp_path: Path
+) -> None:
+    nodes.serve(_RATE_SERVER)
+    box = LiveBox(nodes, tmp_path, POLICED.replace("DIRECTION", "to-client"))
+    slow, six = (_rate(nodes, address, "slow.example", "down") for address in (FOUR, SIX))
+    assert 0 < slow < 1.05 * 800_000  # how near it comes is for the benchmark: here segments of 64 kB meet the bucket
+    assert 0 < six < 1.05 * 800_000
+    assert _rate(nodes, FOUR, "slow.example", "up") > 50_000_000
+    assert _rate(nodes, FOUR, "quick.example", "down") > 50_000_000
+    kernel = box.ask(do="rules")["kernel"]["slow"]
+    assert kernel["passed"]["packets"] > 100
+    assert kernel["dropped"]["packets"] > 10
+    assert box.stop() == 0
+    assert (tmp_path / "decisions.jsonl").read_bytes() == replayed(box)
+
+
+#: a transfer that goes on until it is told: what came before and, from a moment later on, after that
+_LONG = (
+    _RATE_CLIENT[: _RATE_CLIENT.index("def transfer")]
+    + """
+connected = socket.create_connection((sys.argv[1], 443), timeout=5)
+connected.sendall(hello("open.example"))
+connected.recv(1)
+connected.sendall(b"down")
+counts, stage = [0, 0, 0], 0
+def count():
+    try:
+        while data := connected.recv(65536):
+            counts[stage] += len(data)
+    except OSError:
+        pass
+connected.settimeout(5)
+threading.Thread(target=count, daemon=True).start()
+time.sleep(0.3)
+print("going", flush=True)
+sys.stdin.readline()
+stage = 1
+time.sleep(0.1)
+stage = 2
+time.sleep(1)
+print(json.dumps([counts[0], counts[2]]), flush=True)
+import os; os._exit(0)
+"""
+)
+
+REMEMBERING = """
+name: live-memory
+rules:
+  - name: struck
+    match: {tls.sni: {under: [gone.example]}}
+    action: {drop: flow}
+    memory: {for: 60 s, key: KEY}
+"""
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("key", ["2-tuple", "3-tuple", "server", "client"])
+def test_residual_censorship_stops_a_transfer_that_was_left_to_the_kernel(
+    nodes: ThreeNodes, tmp_path: Path, key: str
+) -> None:
+    nodes.serve(_RATE_SERVER)
+    box = LiveBox(nodes, tmp_path, REMEMBERING.replace("KEY", key))
+    transfer = subprocess.Popen(
+        nodes.command("client", [sys.executable, "-c", _LONG, FOUR]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert transfer.stdout is not None
+    assert transfer.stdout.readline() == "going\n"
+    seen = box.ask(do="stats")["packets"]
+    fetch(nodes, 443, f"gone.example@{FOUR}")
+    assert box.ask(do="stats")["packets"] > seen
+    out, _ = transfer.communicate("now\n", timeout=20)
+    before, after = json.loads(out)
+    assert before > 1_000_000
+    assert after == 0
+    assert box.ask(do="rules")["kernel"][""]["passed"]["packets"] > 100
+    assert box.stop() == 0
+    assert (tmp_path / "decisions.jsonl").read_bytes() == replayed(box)
