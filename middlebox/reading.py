@@ -33,7 +33,9 @@ class Reader:
         every = [DISSECTORS[name] for name in sorted(DISSECTORS)]
         # a box that gives up on strangers must recognise all that it knows, not only what its rules ask about
         strict = policy.ability.inspect.stranger > 0
-        self.on_tcp = tuple(d.name for d in every if "tcp" in d.transports and (strict or d.name in wanted))
+        self.on_tcp = tuple(
+            d.name for d in every if "tcp" in d.transports and (d.name in wanted or (strict and d.claims))
+        )
         self.on_udp = tuple(d.name for d in every if "udp" in d.transports and d.name in wanted)
 
     def finished(self, flow: Flow) -> bool:
@@ -144,7 +146,7 @@ class Reader:
             return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
         changed, said = self._message(flow, progress, stream, direction)
         stranger = self._ability.inspect.stranger
-        if stranger and not progress.pending and not flow.facts:
+        if stranger and not progress.pending and not any(DISSECTORS[name].claims for name in flow.facts):
             if first and seen.payload_len >= stranger:
                 return self.stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
             progress.pending, progress.need = self.on_tcp, 1  # a short one does not end its interest

@@ -48,6 +48,8 @@ class Features:
     conntrack: Found
     connmark: Found
     data_plane: Found  #: the table by which the kernel carries out what the box has decided
+    nat: Found
+    policy_routing: Found  #: routes by the sender's address
     hashlimit: Found
     netem: Found
     tbf: Found

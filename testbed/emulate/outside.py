@@ -114,6 +114,8 @@ class Command:
 
     def __init__(self, channel: Channel, answer: Message) -> None:
         self._channel = channel
+        #: its process, by the lab's own counting; 0 if it could not be started
+        self.pid = int(answer.get("pid", 0))
         #: its exit status, 128 + n for signal n; None while it runs
         self.status: int | None = answer.get("status")
         #: why it could not be started; "" if it was

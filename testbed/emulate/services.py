@@ -50,6 +50,7 @@ _SERVER = """\
     location = / {{ default_type text/plain; return 200 "{text}\\n"; }}
     location = /page {{ default_type text/html; alias {home}/{certificate}.html; }}
     location /object/ {{ alias {home}/object/; }}
+    location = /where {{ default_type text/plain; return 200 "$remote_addr\\n"; }}
     location = /upload {{ default_type text/plain; return 200 "received\\n"; }}
   }}
 """

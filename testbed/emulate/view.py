@@ -19,8 +19,9 @@ HOME = Path("/run/penstock")
 OUT = HOME / "out"
 BUNDLE = HOME / "ca-bundle.pem"
 
-#: entries of /run whose sockets answer names behind the lab's back (nscd, nss-resolve, mDNS)
-_HIDDEN = {"avahi-daemon", "dbus", "nscd", "penstock", "systemd", "unscd", "xtables.lock"}
+#: entries of /run whose sockets answer names behind the lab's back (nscd, nss-resolve, mDNS), and those that programs
+#: of the lab want to make for themselves
+_HIDDEN = {"avahi-daemon", "dbus", "nscd", "penstock", "systemd", "unscd", "wireguard", "xtables.lock"}
 
 #: variables that would lead a program out of the lab, or to another resolver or bundle
 _DROPPED = {"HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "SSL_CERT_DIR", "SSLKEYLOGFILE"} | {

@@ -25,7 +25,22 @@ def test_only_what_rules_mention_is_read() -> None:
 
 def test_a_box_that_gives_up_on_strangers_knows_all_protocols() -> None:
     reader = Reader(policy(TLS_ONLY + "    box: {inspect: {stranger: 101 bytes}}\n"))
-    assert set(reader.on_tcp) == {"tls", "http", "dns"}
+    assert set(reader.on_tcp) == {"tls", "http", "dns", "openvpn", "ssh"}
+
+
+def test_what_is_said_of_any_bytes_makes_no_payload_known() -> None:
+    """Fully encrypted traffic is judged and stays a stranger: the box gives up on the flow after it."""
+    play = Play("""
+        name: both
+        box: {reassembly: {segments: false}, inspect: {stranger: 101 bytes}}
+        rules:
+          - {name: sni, match: {tls.sni: {under: blocked.example}}, action: {drop: flow}}
+          - {name: random, match: {encrypted.random: true}, action: log}
+    """)
+    for size, evaded in ((100, False), (101, True)):
+        flow = play.connect(sport=40_000 + size)
+        assert flow.send(b"\x8b" * size).rule == "random"
+        assert passed(flow.send(hello())) is evaded
 
 
 def test_a_flow_of_another_protocol_is_finished_at_once() -> None:
