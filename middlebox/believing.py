@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from middlebox.ability import Ability, EndCheck, EndEffect, Header, Segment, Sequence, Tcp
 from middlebox.checksum import ipv4_header_ok, transport_ok
-from middlebox.flow import Flow, FlowTable, Progress, looks_like_an_answer
+from middlebox.flow import Flow, Progress, looks_like_an_answer
+from middlebox.flows import FlowTable
 from middlebox.packet import ACK, FIN, RST, SYN, TCP, PacketView
 from middlebox.stream import distance
 from middlebox.verdict import Direction

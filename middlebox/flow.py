@@ -1,14 +1,15 @@
-"""The flows a box knows: who began each, how far its handshake is, what has been read of it, and what it now suffers.
+"""A flow as a box knows it: who began it, how far its handshake is, what has been read of it, and what it now suffers.
 
-The table is bounded: the flow that has been silent longest goes first, and is counted. What makes, moves and ends a TCP
-connection, `believing` says.
+The table of all flows is `flows`; what makes, moves and ends a TCP connection, `believing` says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from middlebox.ability import Ability, Handshake
+from middlebox.ability import Handshake
+from middlebox.action import Drop, Pass, Rewrite
 from middlebox.dissect.base import Fact, Follower
 from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text
 from middlebox.policy import Rule
@@ -18,12 +19,6 @@ from middlebox.verdict import Direction
 if TYPE_CHECKING:
     from middlebox.slowing import Lying
 
-FlowKey = tuple[bytes, int, bytes, int, int]
-
-#: a flow moves to the young end of the table at most this often: cheap, and exact enough for forgetting
-_FRESH_NS = 1_000_000_000
-#: old flows that are looked at for idleness whenever a new one is made
-_SWEEP = 2
 #: names of the transport protocols in flow texts; others are written as "ip-NUMBER"
 _NAMES = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}
 #: ports below this belong to servers, when nothing else tells who is the client
@@ -65,6 +60,13 @@ class _Dropping:
         self.from_ns = from_ns
         self.packets_left = packets_left  # packets that still pass
 
+    def under(self, rule: Rule | None) -> _Dropping | None:
+        """As it goes on under another policy's rule of the same name; None if that does not drop."""
+        if rule is None or not any(isinstance(action, Drop) for action in rule.actions):
+            return None
+        self.rule = rule
+        return self
+
 
 class _Rewriting:
     """The server's packets become resets."""
@@ -75,6 +77,13 @@ class _Rewriting:
         self.rule = rule
         self.flags = flags
         self.from_ns = from_ns
+
+    def under(self, rule: Rule | None) -> _Rewriting | None:
+        """As it goes on under another policy's rule of the same name; None if that does not rewrite."""
+        if rule is None or not any(isinstance(action, Rewrite) for action in rule.actions):
+            return None
+        self.rule = rule
+        return self
 
 
 class Progress:
@@ -247,6 +256,20 @@ class Flow:
             or any(lying.rule is rule for lying in self.slowed)
         )
 
+    def carry(self, rules: Mapping[str, Rule]) -> None:
+        """Go on under another policy: what lies on the flow stays if a rule of that name still does it."""
+        if self.dropping is not None:
+            self.dropping = self.dropping.under(rules.get(self.dropping.rule.name))
+        if self.rewriting is not None:
+            self.rewriting = self.rewriting.under(rules.get(self.rewriting.rule.name))
+        if self.slowed:
+            carried = [lying.under(rules.get(lying.rule.name)) for lying in self.slowed]
+            self.slowed = tuple(lying for lying in carried if lying is not None)
+        if self.passed is not None:
+            rule = rules.get(self.passed.name)
+            self.passed = rule if rule is not None and any(isinstance(one, Pass) for one in rule.actions) else None
+        self.settled = False
+
     def drop_from(self, rule: Rule, directions: frozenset[Direction], from_ns: int, packets_left: int) -> None:
         if self.dropping is None:
             self.dropping = _Dropping(rule, directions, from_ns, packets_left)
@@ -254,82 +277,3 @@ class Flow:
     def rewrite_from(self, rule: Rule, flags: int, from_ns: int) -> None:
         if self.rewriting is None:
             self.rewriting = _Rewriting(rule, flags, from_ns)
-
-
-class FlowTable:
-    """All flows of a box."""
-
-    __slots__ = ("_ability", "_flows", "buffered", "created", "evicted", "expired")
-
-    def __init__(self, ability: Ability) -> None:
-        self._ability = ability
-        self._flows: dict[FlowKey, Flow] = {}
-        self.buffered = 0  #: bytes that all flows hold unread
-        self.created = 0
-        self.evicted = 0  #: forgotten because the table was full
-        self.expired = 0  #: forgotten because they were silent
-
-    def __len__(self) -> int:
-        return len(self._flows)
-
-    def find(self, view: PacketView, now_ns: int) -> Flow | None:
-        """The flow of a packet, in either direction; one that was silent too long is forgotten instead."""
-        key = (view.src, view.src_port, view.dst, view.dst_port, view.proto)
-        flow = self._flows.get(key)
-        if flow is None:
-            key = (view.dst, view.dst_port, view.src, view.src_port, view.proto)
-            flow = self._flows.get(key)
-            if flow is None:
-                return None
-        silent = now_ns - flow.last_ns
-        if silent > _FRESH_NS:
-            self._flows[key] = self._flows.pop(key)  # to the young end
-            if silent > self._ability.tcp.idle_ns:
-                self._remove(key)
-                self.expired += 1
-                return None
-        flow.last_ns = now_ns
-        return flow
-
-    def make(self, view: PacketView, now_ns: int, *, from_server: bool) -> Flow:
-        """A new flow that this packet begins (or, `from_server`, answers)."""
-        if from_server:
-            flow = Flow(view.proto, view.dst, view.dst_port, view.src, view.src_port)
-        else:
-            flow = Flow(view.proto, view.src, view.src_port, view.dst, view.dst_port)
-        flow.last_ns = now_ns
-        self._sweep(now_ns)
-        self._flows[(flow.client, flow.client_port, flow.server, flow.server_port, flow.proto)] = flow
-        self.created += 1
-        return flow
-
-    def forget(self, flow: Flow) -> None:
-        key = (flow.client, flow.client_port, flow.server, flow.server_port, flow.proto)
-        if self._flows.get(key) is flow:
-            self._remove(key)
-
-    def _remove(self, key: FlowKey) -> None:
-        flow = self._flows.pop(key)
-        self.buffered -= flow.counted
-        flow.gone = True
-
-    def account(self, flow: Flow) -> None:
-        """Count anew what a flow holds unread."""
-        if not flow.gone:
-            held = flow.held
-            self.buffered += held - flow.counted
-            flow.counted = held
-
-    def all(self) -> list[Flow]:
-        return list(self._flows.values())
-
-    def _sweep(self, now_ns: int) -> None:
-        for _ in range(_SWEEP):
-            oldest = next(iter(self._flows), None)
-            if oldest is None or now_ns - self._flows[oldest].last_ns <= self._ability.tcp.idle_ns:
-                break
-            self._remove(oldest)
-            self.expired += 1
-        while len(self._flows) >= self._ability.limits.flows:
-            self._remove(next(iter(self._flows)))
-            self.evicted += 1

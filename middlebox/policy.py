@@ -177,7 +177,8 @@ class Rule:
     @property
     def slows(self) -> bool:
         """True if it does nothing but slow flows down."""
-        return all(isinstance(action, Slow | Log) for action in self.actions)
+        slow = [isinstance(action, Slow) for action in self.actions if not isinstance(action, Log)]
+        return bool(slow) and all(slow)
 
     @property
     def action_text(self) -> str:

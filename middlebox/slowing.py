@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from middlebox.action import Amount, Count, Delay, Freeze, Lost, Police, Ramp, Shape, Share, Slowing
+from middlebox.action import Amount, Count, Delay, Freeze, Lost, Police, Ramp, Shape, Share, Slow, Slowing
 from middlebox.bucket import Policer, Shaper
 from middlebox.chance import fraction, take
 from middlebox.coming import Coming
@@ -54,6 +54,20 @@ class Lying:
         self.down = Counting()
         self.last_up = self.last_down = 0  #: when the latest delayed packet of each direction goes on
         self.frozen = False
+
+    def under(self, rule: Rule | None) -> Lying | None:
+        """As it goes on under another policy's rule of the same name; None if that does not slow.
+
+        An action that has changed begins anew, with what it now says.
+        """
+        place = int(self.key.rpartition(" ")[2])
+        action = rule.actions[place] if rule is not None and place < len(rule.actions) else None
+        if rule is None or not isinstance(action, Slow):
+            return None
+        if action != self.action:
+            return Lying(rule, action, self.key)
+        self.rule, self.always = rule, rule.when == ALWAYS
+        return self
 
     def counting(self, direction: Direction) -> Counting:
         return self.up if direction is Direction.TO_SERVER else self.down
@@ -110,12 +124,27 @@ class SlowingHands:
         self.lost = dict.fromkeys((rule.name for rule in rules), 0)  #: packets, by rule
         self.delayed = dict.fromkeys((rule.name for rule in rules), 0)
 
+    def carry(self, before: SlowingHands) -> None:
+        """Go on where another policy's slowings were: shared buckets stay, and the counts of rules that still are."""
+        self.rates = before.rates
+        for counts, earlier in ((self.lost, before.lost), (self.delayed, before.delayed)):
+            counts.update((name, count) for name, count in earlier.items() if name in counts)
+
+    def counters(self) -> dict[str, int]:
+        """Buckets that are shared, and packets that were lost and delayed, by rule."""
+        return {
+            "buckets": len(self.rates),
+            "buckets_evicted": self.rates.evicted,
+            **{f"lost:{name}": count for name, count in self.lost.items() if count},
+            **{f"delayed:{name}": count for name, count in self.delayed.items() if count},
+        }
+
     def lay(self, rule: Rule, action: Slowing, number: int, flow: Flow) -> None:
         """Let an action act on the flow from the packet at hand on; `number`: its place among the rule's actions."""
         lying = Lying(rule, action, f"{rule.name} {number}")
         flow.slowed = (*flow.slowed, lying)
 
-    def meet(self, packet: Passing, decision: Decision, moment: Callable[[], Moment]) -> Decision:
+    def meet(self, packet: Passing, decision: Decision, moment: Callable[[int], Moment]) -> Decision:
         """What becomes of a packet that passes otherwise, after all that lies on its flow."""
         flow = packet.flow
         if flow is None or decision.verdict is not Verdict.PASS:
@@ -125,7 +154,7 @@ class SlowingHands:
         by: Lying | None = None
         for lying in flow.slowed:
             if not lying.always:
-                then = then or moment()
+                then = then or moment(now_ns)
                 if not lying.rule.when.awake(then.now_ns, then.phase, then.since_ns):
                     continue
             after = self._meet(lying, packet, at_ns, moment)
@@ -156,7 +185,7 @@ class SlowingHands:
             return decision._replace(disposition=Disposition.POLICE, policed_by=first.rule.name)
         return decision._replace(disposition=Disposition.INSPECT)
 
-    def _meet(self, lying: Lying, packet: Passing, at_ns: int, moment: Callable[[], Moment]) -> int:
+    def _meet(self, lying: Lying, packet: Passing, at_ns: int, moment: Callable[[int], Moment]) -> int:
         """When the packet goes on after one slowing, or `LOST`."""
         action, view = lying.action, packet.view
         if lying.frozen:
@@ -183,11 +212,13 @@ class SlowingHands:
             return LOST if drawn < action.share else at_ns
         return at_ns
 
-    def _policer(self, lying: Lying, action: Police, packet: Passing, moment: Callable[[], Moment]) -> Policer:
+    def _policer(self, lying: Lying, action: Police, packet: Passing, moment: Callable[[int], Moment]) -> Policer:
         found = self.rates.find(lying, action, packet)
         if isinstance(found, Policer) and action.ramp is None:
             return found
-        rate = action.rate if action.ramp is None else _ramped(action.ramp, action.rate, moment(), lying.rule)
+        rate = (
+            action.rate if action.ramp is None else _ramped(action.ramp, action.rate, moment(packet.now_ns), lying.rule)
+        )
         if isinstance(found, Policer):
             found.change(rate, packet.now_ns)
             return found
@@ -195,11 +226,13 @@ class SlowingHands:
         self.rates.keep(lying, action, packet, made)
         return made
 
-    def _shaper(self, lying: Lying, action: Shape, packet: Passing, moment: Callable[[], Moment]) -> Shaper:
+    def _shaper(self, lying: Lying, action: Shape, packet: Passing, moment: Callable[[int], Moment]) -> Shaper:
         found = self.rates.find(lying, action, packet)
         if isinstance(found, Shaper) and action.ramp is None:
             return found
-        rate = action.rate if action.ramp is None else _ramped(action.ramp, action.rate, moment(), lying.rule)
+        rate = (
+            action.rate if action.ramp is None else _ramped(action.ramp, action.rate, moment(packet.now_ns), lying.rule)
+        )
         if isinstance(found, Shaper):
             found.change(rate)
             return found
