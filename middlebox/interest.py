@@ -19,7 +19,8 @@ from middlebox.policy import Policy, Rearm, Start
 
 Ports = tuple[tuple[int, int], ...]
 
-_ALL_PORTS: Ports = ((0, 65_535),)
+#: every datagram matters
+ALL_PORTS: Ports = ((0, 65_535),)
 _ALL_FLAGS = FIN | SYN | RST | PSH | ACK | URG
 #: more ranges of ports than this are not worth a look-up for each packet: then all UDP matters
 MAX_RANGES = 64
@@ -33,7 +34,7 @@ class Interest:
     #: TCP segments with ACK alone and without payload. False is for connections whose handshake the driver has
     #: seen, and of which it shows some packet each second: or the box would take them for silent
     pure_acks: bool = True
-    udp: Ports = _ALL_PORTS  #: one of a datagram's two ports must lie in these ranges; (): no datagram matters
+    udp: Ports = ALL_PORTS  #: one of a datagram's two ports must lie in these ranges; (): no datagram matters
     icmp: bool = True
     other: bool = True  #: what is neither TCP nor UDP nor ICMP
     ipv6: bool = True
@@ -59,6 +60,8 @@ EVERYTHING = Interest()
 
 def interest(policy: Policy) -> Interest:
     """What can matter under a policy."""
+    if any(rule.when.cycle is not None for rule in policy.rules):
+        return EVERYTHING  # the first packet of all begins the first turn
     if any(rule.memory is not None for rule in policy.rules):
         # whoever is remembered is struck at any packet
         return Interest(pure_acks=_acks_matter(policy))
@@ -70,11 +73,12 @@ def interest(policy: Policy) -> Interest:
     def either(transport: str) -> bool:
         return may(transport, 4) or may(transport, 6)
 
-    udp = reduce(_joined, (_ports(match) for match in matches if _matches_udp(match)), ())
+    nothing: Ports = ()
+    udp = reduce(_joined, (_ports(match) for match in matches if _matches_udp(match)), nothing)
     return Interest(
         tcp=either("tcp"),
         pure_acks=_acks_matter(policy),
-        udp=udp if len(udp) <= MAX_RANGES else _ALL_PORTS,
+        udp=udp if len(udp) <= MAX_RANGES else ALL_PORTS,
         icmp=either("icmp"),
         other=either("other"),
         ipv6=any(may(transport, 6) for transport in ("tcp", "udp", "icmp", "other")),
@@ -106,7 +110,6 @@ def _acks_matter(policy: Policy) -> bool:
     """Whether an acknowledgement without payload can be struck, or can change what befalls another packet."""
     return _acks_move(policy.ability) or any(
         not _waits_for_fact(rule.match)
-        or rule.when.cycle is not None  # the first packet of all begins the first turn
         or any(_on_every_packet(action, policy.ability) for action in rule.actions)
         or (
             rule.memory is not None
@@ -139,7 +142,8 @@ def _acks_move(ability: Ability) -> bool:
 def _on_every_packet(action: object, ability: Ability) -> bool:
     """Whether an action also acts on later packets without payload, or counts them."""
     if isinstance(action, Drop):
-        at_once = ability.reaction_ns.fixed and ability.reaction_ns.low <= 0
+        # dropped at once and both ways, it is the driver that drops what it does not show
+        at_once = ability.reaction_ns.fixed and ability.reaction_ns.low <= 0 and fates_last(ability)
         return action.after is not None or action.scope.value.startswith("to-") or not at_once
     return isinstance(action, Rewrite | Slow)
 
@@ -211,13 +215,14 @@ def _ports(match: Match) -> Ports:
                 return tuple((one, one) for one in numbers)
             if isinstance(match.operator, InRanges):
                 return tuple(sorted((max(0, low), min(65_535, high)) for low, high in match.operator.ranges))
-        return _ALL_PORTS
+        return ALL_PORTS
     if isinstance(match, All):
         # each part must hold, so the ports of any one of them are a bound: the smallest is taken
-        return min((_ports(part) for part in match.parts), key=_size, default=_ALL_PORTS)
+        return min((_ports(part) for part in match.parts), key=_size, default=ALL_PORTS)
     if isinstance(match, AnyOf):
-        return reduce(_joined, (_ports(part) for part in match.parts if _matches_udp(part)), ())
-    return _ALL_PORTS
+        nothing: Ports = ()
+        return reduce(_joined, (_ports(part) for part in match.parts if _matches_udp(part)), nothing)
+    return ALL_PORTS
 
 
 def _size(ports: Ports) -> int:

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 from middlebox.action import Drop, Freeze, Pass, Police, Scope, Share, Slow
 from middlebox.drivers.conntrack import Conntrack, Settings, Tuple
-from middlebox.drivers.plane import ALL, DROP_NOW, NUMBERS, Needed, NoRoomError, Plan, Policing, Wanted
+from middlebox.drivers.plane import DROP_NOW, NUMBERS, NoRoomError, Plan, Policing, Wanted
 from middlebox.drivers.tables import TableError, counters, load, tables
+from middlebox.interest import ends_matter, fates_last, interest
 from middlebox.policy import Policy, Rule
 from middlebox.verdict import Decision, Disposition, Ends, Verdict
 
@@ -100,7 +101,7 @@ class Marked:
                     del self._by_end[address]
 
 
-def wanted_of(policy: Policy, needed: Needed = ALL) -> Wanted:
+def wanted_of(policy: Policy) -> Wanted:
     """What a policy's rules may leave to the kernel."""
     return Wanted(
         passed=tuple(rule.name for rule in policy.rules if any(isinstance(one, Pass) for one in rule.actions)),
@@ -112,7 +113,9 @@ def wanted_of(policy: Policy, needed: Needed = ALL) -> Wanted:
             )
         ),
         policed={rule.name: policing for rule in policy.rules if (policing := _policing(rule)) is not None},
-        needed=needed,
+        fates=fates_last(policy.ability),
+        ends=ends_matter(policy),
+        needed=interest(policy),
     )
 
 
@@ -215,6 +218,8 @@ class Kernel:
         plan, text, disposition = self._plan, decision.flow, decision.disposition
         if plan is None or text[:4] not in ("tcp ", "udp "):
             return 0
+        if self._marked is not None and disposition is Disposition.PASS and (decision.rule or decision.revokes):
+            return 0  # a rule has let it go, but another may remember it: the answer to its next packet counts
         polices = disposition is Disposition.POLICE
         rule = decision.policed_by if polices else decision.rule
         mark = plan.mark(disposition, rule)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from middlebox.drivers.attach import LET_BY
+from middlebox.interest import ALL_PORTS, EVERYTHING, Interest
 from middlebox.verdict import Direction, Disposition
 
 #: bits of the packet mark and the connection mark that hold a flow's number. Others may use the rest
@@ -22,6 +23,8 @@ _NUMBERS_THERE_ARE = (NUMBERS >> _SHIFT) + 1
 
 #: flows (or hosts, or pairs) that one rule polices at once; what finds no room is policed by the engine
 MAX_POLICED = 65_535
+#: connections whose acknowledgements need not be shown for now; of those beyond it they all are
+MAX_FRESH = 262_144
 #: seconds after which the bucket of a silent flow is forgotten, at the least; a full bucket is no loss
 _BUCKET_S = 120
 #: nft has no burst below what flows in this time (nft_limit.c: the bucket holds unit * (rate + burst) / rate)
@@ -57,28 +60,15 @@ class Policing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
-    """Which packets of flows without a fate the box must see."""
-
-    pure_acks: bool = True  #: TCP segments with ACK alone and without payload
-    #: ranges of UDP ports, either of which must be one of a packet's; None: all
-    udp_ports: tuple[tuple[int, int], ...] | None = None
-    ipv6: bool = True
-    icmp: bool = True
-    other: bool = True  #: what is neither TCP nor UDP nor ICMP
-
-
-ALL = Needed()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a policy may leave to the kernel. `rules`: names whose disposition the engine may give."""
+    """What a policy may leave to the kernel: rules whose disposition the engine may give, and what it ignores."""
 
     passed: Sequence[str] = ()
     dropped: Sequence[str] = ()
     policed: Mapping[str, Policing] = field(default_factory=dict)
-    needed: Needed = ALL
+    fates: bool = True  #: flows may be left to the kernel at all
+    ends: bool = False  #: the box must see how a flow ends that passes
+    needed: Interest = EVERYTHING  #: of the packets of flows that have no fate yet
 
 
 class NoRoomError(Exception):
@@ -102,12 +92,12 @@ class Plan:
         self.name = name  #: of the table
         self.wanted = wanted
         self.numbers: dict[Fate, int] = {}
-        fates = [Fate(Disposition.PASS, rule) for rule in ("", *wanted.passed)]
-        fates += [Fate(Disposition.DROP, rule) for rule in wanted.dropped]
+        fates = [Fate(Disposition.PASS, rule) for rule in ("", *wanted.passed) if wanted.fates]
+        fates += [Fate(Disposition.DROP, rule) for rule in wanted.dropped if wanted.fates]
         fates += [
             Fate(Disposition.POLICE, rule, way)
             for rule, policing in wanted.policed.items()
-            if policing.exact
+            if policing.exact and wanted.fates
             for way in (True, False)
         ]
         if first + len(fates) > _NUMBERS_THERE_ARE:
@@ -135,7 +125,7 @@ class Plan:
         objects: list[str] = []
         chains: list[str] = []
         for rule, policing in self.wanted.policed.items():
-            if not policing.exact:
+            if not (policing.exact and self.wanted.fates):
                 continue
             number = self.numbers[Fate(Disposition.POLICE, rule)]
             name = f"rate{number}"
@@ -151,6 +141,7 @@ class Plan:
         if before is not None:
             lines.append(f"flush table inet {self.name}")
             lines += [f"delete chain inet {self.name} {chain}" for chain in before.chains()]
+            lines.append(f"delete set inet {self.name} fresh")
             lines += [f"delete counter inet {self.name} {counter}" for counter in before.counters]
             for rule, name in old.items():
                 if name not in kept:
@@ -168,7 +159,7 @@ class Plan:
             made += [f"fate{number}", f"keep{number}"]
             if fate.disposition is Disposition.POLICE and fate.forward:
                 made += [f"up{number}", f"down{number}"]
-        return [*made, "unmarked", "acks", "seen"]
+        return [*made, "unmarked", "acks", "bare", "seen"]
 
     # -- what each number does ------------------------------------------------------------------------------------
 
@@ -183,13 +174,17 @@ class Plan:
         for fate, number in self.numbers.items():
             if fate.disposition is Disposition.PASS:
                 count = self._count(number, fate.rule, "passed")
-                # a SYN begins a new flow; FIN and RST of a flow that passes tell the box nothing
-                yield (f"chain fate{number} {{ tcp flags & (syn | ack) == syn goto seen; {count} {_LET_BY}; }}")
+                # a SYN begins a new flow; FIN and RST of a flow that passes seldom tell the box anything
+                looked_at = (
+                    "tcp flags & (fin | syn | rst) != 0" if self.wanted.ends else "tcp flags & (syn | ack) == syn"
+                )
+                yield (f"chain fate{number} {{ {looked_at} goto seen; {count} {_LET_BY}; }}")
             elif fate.disposition is Disposition.DROP:
                 count = self._count(number, fate.rule, "dropped")
                 yield f"chain fate{number} {{ tcp flags & (fin | syn | rst) != 0 goto seen; {count} drop; }}"
             mark = f"ct mark & {~NUMBERS & 0xFFFF_FFFF:#010x} | {number << _SHIFT:#010x}"
-            yield f"chain keep{number} {{ ct mark set {mark}; }}"
+            # a flow may be over with this very packet
+            yield f"chain keep{number} {{ tcp flags & (fin | rst) != 0 return; ct mark set {mark}; }}"
 
     def _policing(self, number: int, name: str, rule: str, policing: Policing) -> Iterator[str]:
         passed, dropped = self._count(number, rule, "passed"), self._count(number, rule, "dropped")
@@ -224,6 +219,11 @@ class Plan:
             "}",
             # what the box injects is no part of the flows that it forwards
             f"chain own {{ type filter hook output priority {_FIRST}; policy accept; notrack; }}",
+            # connections of which a packet was shown in this second
+            f"set fresh {{ typeof ct id; size {MAX_FRESH}; flags dynamic, timeout; timeout 1s; }}",
+            "chain bare {",
+            *self._bare(),
+            "}",
             "chain acks {",
             *self._pure_acks(),
             "}",
@@ -233,12 +233,12 @@ class Plan:
             f"chain before {{ type filter hook forward priority {_BEFORE}; policy accept;",
             # for the kernel an ICMP error belongs to the flow that it tells of; not so for the box
             "  meta l4proto { icmp, ipv6-icmp } goto unmarked",
-            f"  ct mark & {NUMBERS:#010x} vmap {self._map('goto', 'fate')}",
+            *([f"  ct mark & {NUMBERS:#010x} vmap {self._map('goto', 'fate')}"] if self.numbers else []),
             "  goto unmarked",
             "}",
             f"chain after {{ type filter hook forward priority {_AFTER}; policy accept;",
             f"  meta mark & {_OURS:#010x} == 0 accept",
-            f"  meta mark & {NUMBERS:#010x} vmap {self._map('jump', 'keep')}",
+            *([f"  meta mark & {NUMBERS:#010x} vmap {self._map('jump', 'keep')}"] if self.numbers else []),
             f"  meta mark & {DROP_NOW:#010x} != 0 drop",
             f"  meta mark set meta mark & {~_OURS & 0xFFFF_FFFF:#010x}",
             "}",
@@ -249,8 +249,13 @@ class Plan:
         return f"{{ {', '.join(entries)} }}"
 
     def _pure_acks(self) -> Iterator[str]:
-        """Let by segments that end where their header ends: nft cannot add lengths up, so there is a rule for each."""
+        """Let them by if the handshake was whole; but one in each second is shown, or the box would forget the flow."""
         yield f"  meta length > {40 + 4 * _WORDS[-1]} return"
+        yield "  ct status assured ct id @fresh goto bare"
+        yield "  add @fresh { ct id }"
+
+    def _bare(self) -> Iterator[str]:
+        """Let by segments that end where their header ends: nft cannot add lengths up, so there is a rule for each."""
         for words in _WORDS:
             yield f"  tcp doff {words} ip hdrlength 5 ip length {20 + 4 * words} {_WHOLE} {_BY}"
             yield f"  tcp doff {words} ip6 nexthdr tcp ip6 length {4 * words} {_BY}"
@@ -260,11 +265,15 @@ class Plan:
         needed, by, whole = self.wanted.needed, _BY, _WHOLE
         if not needed.ipv6:
             yield f"  meta nfproto ipv6 {by}"
-        if not needed.pure_acks:
+        if not needed.tcp:
+            yield f"  ip protocol tcp {whole} {by}"
+            yield f"  ip6 nexthdr tcp {by}"
+        elif not needed.pure_acks:
+            yield "  tcp flags & (syn | ack) == syn update @fresh { ct id }"
             yield "  tcp flags & (fin | syn | rst | psh | ack | urg) == ack jump acks"
-        if needed.udp_ports is not None:
-            if needed.udp_ports:
-                ports = ", ".join(f"{low}-{high}" if low < high else str(low) for low, high in needed.udp_ports)
+        if needed.udp != ALL_PORTS:
+            if needed.udp:
+                ports = ", ".join(f"{low}-{high}" if low < high else str(low) for low, high in needed.udp)
                 yield f"  ip protocol udp {whole} udp sport != {{ {ports} }} udp dport != {{ {ports} }} {by}"
                 yield f"  ip6 nexthdr udp udp sport != {{ {ports} }} udp dport != {{ {ports} }} {by}"
             else:

@@ -14,6 +14,7 @@ import pytest
 
 from middlebox.drivers.conntrack import Tuple
 from middlebox.drivers.kernel import Marked, flow_of
+from middlebox.packet import view
 from middlebox.verdict import Ends
 from tests.middlebox.drivers.three_nodes import LiveBox, ThreeNodes
 from tests.middlebox.drivers.traffic import CLIENT, FOUR, RESET, SIX, captured, fetch, replayed
@@ -407,4 +408,31 @@ def test_residual_censorship_stops_a_transfer_that_was_left_to_the_kernel(
     assert after == 0
     assert box.ask(do="rules")["kernel"][""]["passed"]["packets"] > 100
     assert box.stop() == 0
+    assert (tmp_path / "decisions.jsonl").read_bytes() == replayed(box)
+
+
+_OTHERS = """
+import socket
+for family, address in ((2, "203.0.113.5"), (10, "2001:db8:2::5")):
+    with socket.socket(family, socket.SOCK_DGRAM) as out:
+        out.sendto(b"datagram", (address, 9))
+print("{}")
+"""
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("server")
+def test_what_the_policy_cannot_be_interested_in_is_not_shown_to_the_box(nodes: ThreeNodes, tmp_path: Path) -> None:
+    box = LiveBox(nodes, tmp_path, RESET)
+    nodes.python("client", _OTHERS)
+    wanted = [f"blocked.example@{FOUR}", f"x.example@{FOUR}", f"blocked.example@{SIX}", f"x.example@{SIX}"]
+    assert fetch(nodes, 443, *wanted) == ["ConnectionResetError", "answer"] * 2
+    let_by = box.ask(do="rules")["kernel"][""]["let by"]["packets"]
+    assert box.stop() == 0
+    seen = [view(packet) for _, packet in captured(tmp_path)]
+    assert all(one is not None and one.proto == 6 for one in seen)
+    # the three packets with SYN or payload of each connection, and what ends those that were reset; no bare ACK
+    assert not [one for one in seen if one is not None and one.flags & 0x3F == 0x10 and not one.payload_len]
+    assert 12 <= len(seen) <= 24
+    assert let_by >= 4 + 2 * 2  # handshakes; datagrams, and that nobody listens for them
     assert (tmp_path / "decisions.jsonl").read_bytes() == replayed(box)

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from middlebox.drivers.attach import LET_BY
-from middlebox.drivers.plane import DROP_NOW, NUMBERS, Fate, Needed, NoRoomError, Plan, Policing, Wanted
+from middlebox.drivers.plane import DROP_NOW, NUMBERS, Fate, NoRoomError, Plan, Policing, Wanted
+from middlebox.interest import Interest
 from middlebox.verdict import Direction, Disposition
 from tests.middlebox.drivers.three_nodes import ThreeNodes
 
@@ -66,8 +67,9 @@ def test_numbers_are_told_apart_by_the_first_packets_side() -> None:
 
 _LOAD = """
 import json, sys
-from middlebox.drivers.plane import Needed, Plan, Policing, Wanted
+from middlebox.drivers.plane import Plan, Policing, Wanted
 from middlebox.drivers.tables import counters, load, tables
+from middlebox.interest import Interest
 from middlebox.verdict import Direction
 shares = ("flow", "client", "server", "2-tuple", "class")
 ways = (frozenset(Direction), frozenset({Direction.TO_SERVER}), frozenset({Direction.TO_CLIENT}))
@@ -75,8 +77,9 @@ policed = {
     f"{share} {number}": Policing(rate=16000 + number, burst=20000, share=share, directions=way)
     for share in shares for number, way in enumerate(ways)
 }
-some = Needed(pure_acks=False, udp_ports=((53, 53), (443, 500)), ipv6=False, icmp=False, other=False)
-few = Needed(pure_acks=False, udp_ports=(), icmp=False, other=False)
+some = Interest(pure_acks=False, udp=((53, 53), (443, 500)), ipv6=False, icmp=False, other=False)
+few = Interest(pure_acks=False, udp=(), icmp=False, other=False)
+no_tcp = Interest(tcp=False)
 first = Plan("penstock_7", Wanted(passed=("a",), dropped=("b",), policed=policed, needed=some))
 load(first.text())
 had = sorted(counters("penstock_7")) == sorted(first.counters)
@@ -84,7 +87,7 @@ rest = dict(list(policed.items())[3:]) | {"new": policed["flow 0"]}
 second = Plan("penstock_7", Wanted(policed=rest, needed=few), first.next)
 load(second.text(first))
 told = [had, sorted(counters("penstock_7")) == sorted(second.counters), tables()]
-third = Plan("penstock_7", Wanted(), second.next)
+third = Plan("penstock_7", Wanted(fates=False, needed=no_tcp), second.next)
 load(third.text(second))
 print(json.dumps([*told, sorted(counters("penstock_7")) == sorted(third.counters)]))
 """
@@ -96,15 +99,16 @@ def test_the_kernel_takes_every_table_and_every_change_of_one(nodes: ThreeNodes)
     assert json.loads(out) == [True, True, ["penstock_7"], True]
     left = nodes.run("box", ["nft", "list", "ruleset"])[0]
     assert "set rate" not in left
+    assert "fate" not in left
     assert "limit rate" not in left
 
 
 def test_everything_is_shown_to_the_box_unless_it_is_said_that_it_need_not_be() -> None:
-    def unmarked(needed: Needed) -> str:
+    def unmarked(needed: Interest) -> str:
         text = Plan("t", Wanted(needed=needed)).text()
         return text[text.index("chain unmarked") : text.index("chain before")]
 
-    assert "accept" not in unmarked(Needed())
-    assert "jump acks" in unmarked(Needed(pure_acks=False))
-    assert "udp sport != { 53 } udp dport != { 53 }" in unmarked(Needed(udp_ports=((53, 53),)))
-    assert "meta nfproto ipv6" in unmarked(Needed(ipv6=False))
+    assert "accept" not in unmarked(Interest())
+    assert "jump acks" in unmarked(Interest(pure_acks=False))
+    assert "udp sport != { 53 } udp dport != { 53 }" in unmarked(Interest(udp=((53, 53),)))
+    assert "meta nfproto ipv6" in unmarked(Interest(ipv6=False))
