@@ -59,6 +59,9 @@ class _Story:
     def enter_phase(self, name: str, now_ns: int) -> None:
         raise AssertionError("not asked for")
 
+    def change(self, policy: Policy, now_ns: int) -> None:
+        raise AssertionError("not asked for")
+
     def counters(self) -> dict[str, int]:
         return {}
 
