@@ -21,8 +21,9 @@ DROP_NOW = 0x0200_0000
 _OURS = NUMBERS | LET_BY | DROP_NOW
 _NUMBERS_THERE_ARE = (NUMBERS >> _SHIFT) + 1
 
-#: flows (or hosts, or pairs) that one rule polices at once; what finds no room is policed by the engine
-MAX_POLICED = 65_535
+#: flows (or hosts, or pairs) that one rule polices at once: four times what connection tracking holds by default. What
+#: finds no room is not policed; that it found none cannot be asked, as a look-up takes tokens too (nft_lookup.c)
+MAX_POLICED = 1 << 20
 #: connections whose acknowledgements need not be shown for now; of those beyond it they all are
 MAX_FRESH = 262_144
 #: seconds after which the bucket of a silent flow is forgotten, at the least; a full bucket is no loss
@@ -198,8 +199,8 @@ class Plan:
             else:
                 for family, key in _keys(policing.share, way):
                     at = f"{name}_{chain}{family}"
-                    # what found no room in the set was not measured: it goes to the engine, which will
-                    steps += [f"update @{at} {{ {key} {_limit(policing)} }} {dropped} drop", f"{key} @{at} {let_by}"]
+                    steps.append(f"update @{at} {{ {key} {_limit(policing)} }} {dropped} drop")
+                steps.append(let_by)
             yield f"chain {chain}{number} {{ {'; '.join(steps)}; }}"
         for forward in (True, False):
             one = self.numbers[Fate(Disposition.POLICE, rule, forward)]
@@ -238,6 +239,7 @@ class Plan:
             "}",
             f"chain after {{ type filter hook forward priority {_AFTER}; policy accept;",
             f"  meta mark & {_OURS:#010x} == 0 accept",
+            f"  meta mark {LET_BY:#010x} meta mark set 0 accept",  # most packets, and the shorter way for them
             *([f"  meta mark & {NUMBERS:#010x} vmap {self._map('jump', 'keep')}"] if self.numbers else []),
             f"  meta mark & {DROP_NOW:#010x} != 0 drop",
             f"  meta mark set meta mark & {~_OURS & 0xFFFF_FFFF:#010x}",
