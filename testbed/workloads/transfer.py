@@ -113,27 +113,33 @@ def observe(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, An
         bytes=tuple(int(one[1]) for one in points),
         from_s=float(report.get("content_from_s", report["seconds"])),
     )
+    goodput = series.goodput(ask.target.skip_s)
     failed = report["ended"] == "failure"
     named, note = _failure(ask, str(report["stage"]), str(report["error"])) if failed else ("", "")
+    if report["ended"] == "time" and not goodput:
+        failed, named, note = True, failure.TIMEOUT, "its seconds were over, and nothing had come in the steady part"
     if ask.via is not None and not where and not failed:
         return no_result("the client did not say where its connection came out")
     steady_s = series.from_s + ask.target.skip_s
     if sends:
         tcp = report.get("tcp", {})
-        trips = [(float(one[0]), int(one[2])) for one in points]
+        looks = [(float(one[0]), int(one[2]), int(one[3])) for one in points]
         least, again, of = tcp.get("min_rtt_us", 0), tcp.get("retransmitted", 0), tcp.get("data_segments", 0)
     else:
         flow = _flow(ask, report, flows)
         began_s = float(report["began_monotonic_s"])
-        trips = [(float(one[0]) - began_s, int(one[1])) for one in flow.get("samples", ())]
+        looks = [(float(one[0]) - began_s, int(one[1]), int(one[2])) for one in flow.get("samples", ())]
         least, again, of = flow.get("min_rtt_us", 0), flow.get("retransmitted", 0), flow.get("data_segments", 0)
-    usual = [rtt for when, rtt in trips if rtt and when >= steady_s] or [rtt for _, rtt in trips if rtt]
+    usual = [rtt for when, rtt, _ in looks if rtt and when >= steady_s] or [rtt for _, rtt, _ in looks if rtt]
+    delivered = Series(
+        times_s=tuple(when for when, _, _ in looks), bytes=tuple(count for _, _, count in looks), from_s=series.from_s
+    )
     return Observation(
         outcome=Outcome.BLOCKED if failed else Outcome.OK,
         failure=named,
         seconds=float(report["seconds"]),
         time_to_first_byte=report.get("first_byte_s"),
-        goodput=None if failed else series.goodput(ask.target.skip_s),
+        goodput=None if failed else goodput,
         bytes=int(report["bytes"]),
         connect_s=report.get("connect_s"),
         tls_s=report.get("tls_s"),
@@ -143,6 +149,7 @@ def observe(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, An
         retransmitted=again / of if of else None,
         exit_address=where,
         series=series,
+        delivered=delivered if looks else None,
     )
 
 

@@ -36,6 +36,7 @@ _FIELDS = {
     "min_rtt_us": ("I", 148),
     "data_segments_in": ("I", 152),
     "data_segments": ("I", 156),
+    "delivered": ("I", 192),
     "out_of_order": ("I", 224),
 }
 
@@ -221,9 +222,8 @@ class _Transfer:
             if content > self.content:
                 self.content, self.moved = content, moment
         self.report["tcp"] = info
-        self.report["series"].append(
-            [round(moment - self.began, 4), self.content, info.get("rtt_us", 0), info.get("retransmitted", 0)]
-        )
+        trip_us, delivered = info.get("rtt_us", 0), info.get("delivered", 0)
+        self.report["series"].append([round(moment - self.began, 4), self.content, trip_us, delivered])
         self.next_look = moment + self.interval_s
 
     # --- HTTP/1.1 ---

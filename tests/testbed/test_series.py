@@ -27,9 +27,9 @@ def test_the_goodput_leaves_out_the_beginning() -> None:
     assert late.goodput(1) == pytest.approx(8 * 10_000)
 
 
-def test_what_is_over_before_the_beginning_is_counted_whole() -> None:
-    quick = Series(times_s=(0.1, 0.3), bytes=(0, 5_000), from_s=0.1)
-    assert quick.goodput(2) == pytest.approx(8 * 5_000 / 0.2)
+def test_of_what_is_over_soon_only_a_third_is_left_out() -> None:
+    quick = Series(times_s=(0.1, 0.2, 0.4), bytes=(0, 1_000, 5_000), from_s=0.1)
+    assert quick.goodput(2) == pytest.approx(8 * 4_000 / 0.2)
     assert Series(times_s=(), bytes=()).goodput(1) is None
 
 
