@@ -29,6 +29,9 @@ SPANS, LEAST_SPAN_S, MOST_SPAN_S = 5, 0.5, 2.0
 #: seconds of content left out of that, at least: a full bucket, slow start
 SETTLE_S = 2.0
 
+#: a video that stands still for more than this share of its time is degraded, whatever the control did
+STALLED = 0.05
+
 RULE = (
     "An attempt that got nothing, not all, or not what it asked for before the client gave up, or in which nothing "
     "moved "
@@ -97,6 +100,11 @@ def is_late(handshake_s: float | None, goodput: float, usual: Normal) -> bool:
     if handshake_s is None or not usual.handshake_s:
         return False
     return handshake_s > max(usual.handshake_s) + LATE_S + 8 * HANDSHAKE_BYTES / goodput
+
+
+def is_disturbed(stalled_share: float) -> bool:
+    """Whether a video stood still for too much of its time: viewers leave (Krishnan, Sitaraman, IMC 2012)."""
+    return stalled_share > STALLED
 
 
 def is_steady(series: Series, skip_s: float = 0.0) -> bool:

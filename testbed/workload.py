@@ -69,9 +69,9 @@ class Observation:
     retransmitted: float | None = None
     exit_address: str = ""
     series: Series | None = None  #: for the figures; it stands in no row
-    delivered: Series | None = (
-        None  #: segments that had reached the other end, in whatever order, by the sender's kernel
-    )
+    steps_s: tuple[float, ...] = ()  #: how long each request took
+    segments: tuple[tuple[float, float, float], ...] = ()  #: of a video: asked for, there (both s), bit/s
+    delivered: Series | None = None  #: segments that had reached the other end, by the sender's kernel
 
     def __post_init__(self) -> None:
         if not is_failure(self.failure):

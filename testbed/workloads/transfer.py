@@ -54,6 +54,17 @@ def send(size: int) -> Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """What a player fetches."""
+
+    ladder: tuple[float, ...]  #: bit/s, rising
+    segment_s: float
+    count: int
+    most_ahead_s: float  #: of play that a player fetches in advance
+    path: str = LARGEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What the client is told; the names are those of its JSON."""
 
@@ -69,9 +80,12 @@ class Job:
     seconds: float  #: of content, which then is enough; 0: to the end
     again: bool  #: the steps over and over, until the seconds are over
     steps: tuple[Step, ...]
+    video: Video | None = None  #: play this instead of the steps
 
 
-def transfer(ask: Ask, steps: Iterable[Step], *, sends: bool = False, again: bool = False) -> Observation:
+def transfer(
+    ask: Ask, steps: Iterable[Step], *, sends: bool = False, again: bool = False, video: Video | None = None
+) -> Observation:
     """One transfer over one connection; `sends`: the content goes to the server."""
     job = Job(
         host=ask.target.host,
@@ -86,6 +100,7 @@ def transfer(ask: Ask, steps: Iterable[Step], *, sends: bool = False, again: boo
         seconds=ask.target.seconds,
         again=again,
         steps=tuple(steps),
+        video=video,
     )
     script = Path(__file__).with_name("transfer_client.py")
     with Witness(ask, wanted=not sends) as witness:
@@ -150,6 +165,8 @@ def observe(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, An
         exit_address=where,
         series=series,
         delivered=delivered if looks else None,
+        steps_s=tuple(float(one) for one in report.get("steps_s", ())),
+        segments=tuple((float(one[0]), float(one[1]), float(one[2])) for one in report.get("segments", ())),
     )
 
 
