@@ -135,6 +135,10 @@ class Reassembly:
     window: int = 65_536  #: bytes beyond the expected sequence number that are kept
     buffer: int = 32_768  #: bytes of one message that are kept, each direction
     records: bool = True  #: a TLS handshake message over several records
+    #: a ClientHello from a QUIC packet's CRYPTO frames, in any order and among others; else it must stand in the first
+    #: frame of a packet, whose length the box does not look at
+    quic_frames: bool = True
+    quic_datagrams: bool = True  #: a ClientHello over several QUIC datagrams
     fragments: bool = True  #: IP fragments into a datagram
     max_fragments: int = 64  #: per datagram (Linux keeps 64 per queue before it gives up)
     fragment_timeout_ns: int = 30 * SECOND  #: Linux's ipfrag_time
@@ -160,6 +164,7 @@ class Limits:
     residual: int = 200_000  #: entries of residual censorship
     buffered: int = 64_000_000  #: bytes of all connections that wait to be read; beyond it a connection is given up
     fragments: int = 4_096  #: datagrams in pieces
+    buckets: int = 200_000  #: buckets and queues that several flows share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,10 +97,127 @@ class Hold:
     word: str = "hold"
 
 
-Action = Pass | Log | Drop | Inject | Rewrite | AnswerDns | AnswerHttp | AnswerIcmp | Hold
+class Share(Enum):
+    """Which traffic of a rule's flows shares one bucket or one queue; each direction has its own."""
+
+    FLOW = "flow"  #: each flow has its own
+    CLIENT = "client"  #: all flows of a client address
+    SERVER = "server"  #: all flows to a server address
+    TWO = "2-tuple"  #: all flows between a client and a server address
+    CLASS = "class"  #: all flows that the rule matches
+
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a call into Python for each look-up
+
+
+class Count(Enum):
+    """Which packets of a flow are counted until it freezes."""
+
+    EITHER = "either"  #: each direction for itself; the first that has had its share freezes both
+    BOTH = "both"  #: both directions together
+    TO_SERVER = "to-server"
+    TO_CLIENT = "to-client"
+
+
+class Lost(Enum):
+    """Which packets may be lost."""
+
+    ANY = "any"
+    DATA = "data"  #: with payload
+    ACKS = "acks"  #: TCP acknowledgements without payload
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """So many packets of a flow, or so many bytes of its payload; counted from the packet that matched on."""
+
+    packets: int = 0
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.packets > 0) == (self.bytes > 0) or self.packets < 0 or self.bytes < 0:
+            raise ValueError(f"{self.packets} packets and {self.bytes} bytes: one of the two, above 0, is expected")
+
+    def reached(self, packets: int, size: int) -> bool:
+        """True once this much has come."""
+        return packets >= self.packets if self.packets else size >= self.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A rate that changes evenly from one value to the action's own, from when the rule wakes."""
+
+    start: int  #: bytes a second
+    over_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """What is done to the packets of a flow from the one that matched on, that one included."""
+
+    directions: frozenset[Direction] = frozenset(Direction)
+    after: Amount | None = None  #: so much of each direction passes before it begins
+    until: Amount | None = None  #: it ends when a direction has had so much
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Police(Slow):
+    """A token bucket: what exceeds the rate is lost (RFC 2475, 2.3.3.4)."""
+
+    rate: int  #: bytes of IP packets a second
+    burst: int  #: bytes; the bucket is full at first
+    per: Share = Share.FLOW
+    ramp: Ramp | None = None
+    word: str = "police"
+
+    @property
+    def plain(self) -> bool:
+        """True if the rate is all there is to it."""
+        return self.after is None and self.until is None and self.ramp is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape(Slow):
+    """A queue served at a rate: what exceeds the rate is late, and lost when the queue is full (RFC 2475, 2.3.3.3)."""
+
+    rate: int  #: bytes of IP packets a second
+    queue: Amount = Amount(packets=100)  #: what may wait
+    per: Share = Share.FLOW
+    ramp: Ramp | None = None
+    word: str = "shape"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay(Slow):
+    """Each packet goes on later."""
+
+    delay_ns: Draw  #: drawn for each packet
+    reorder: bool = False  #: let packets overtake each other when the delay varies
+    word: str = "delay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lose(Slow):
+    """Packets are lost at random (`word` "lose"), or down to a capacity of 0 to 100 ("degrade")."""
+
+    share: float
+    what: Lost = Lost.ANY
+    word: str = "lose"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze(Slow):
+    """So much passes, then nothing more in either direction, and no reset."""
+
+    amount: Amount
+    count: Count = Count.EITHER
+    word: str = "freeze"
+
+
+Slowing = Police | Shape | Delay | Lose | Freeze
+Action = Pass | Log | Drop | Inject | Rewrite | AnswerDns | AnswerHttp | AnswerIcmp | Hold | Slowing
 
 #: actions that take the packet itself into their hands
-IN_PATH_ONLY = (Drop, Rewrite, Hold)
+IN_PATH_ONLY = (Drop, Rewrite, Hold, Slow)
 
 
 def unable(ability: Ability, action: Action) -> str | None:

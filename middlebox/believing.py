@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from middlebox.ability import Ability, EndCheck, EndEffect, Header, Segment, Sequence, Tcp
 from middlebox.checksum import ipv4_header_ok, transport_ok
-from middlebox.flow import Flow, FlowTable, Progress, looks_like_an_answer
+from middlebox.flow import Flow, Progress, looks_like_an_answer
+from middlebox.flows import FlowTable
 from middlebox.packet import ACK, FIN, RST, SYN, TCP, PacketView
 from middlebox.stream import distance
 from middlebox.verdict import Direction
@@ -75,9 +76,16 @@ class TcpBelief:
         self._readers = readers  # the dissectors that the policy wants on TCP
 
     def find(self, view: PacketView, now_ns: int) -> Flow | None:
-        """The known flow of a segment; a SYN on a flow that was closing begins a new one."""
+        """The known flow of a segment.
+
+        A SYN begins a new one on a flow that was closing, and on one of which nothing more is wanted: a driver may
+        have let the kernel pass the end of that.
+        """
         flow = self._table.find(view, now_ns)
-        if flow is not None and flow.closing and segment_of(view) is Segment.SYN and Segment.SYN in self._tcp.create:
+        if flow is None or not view.flags & SYN or segment_of(view) is not Segment.SYN:
+            return flow
+        over = flow.closing or (flow.settled and flow.untouched)
+        if over and Segment.SYN in self._tcp.create:
             self._table.forget(flow)
             return None
         return flow

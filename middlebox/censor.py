@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from middlebox.action import AnswerDns, Log
+from middlebox.action import AnswerDns
+from middlebox.asking import Asking
 from middlebox.believing import Doubting, TcpBelief
 from middlebox.chance import fraction
-from middlebox.flow import Flow, FlowTable, flow_text, looks_like_an_answer
+from middlebox.coming import Coming
+from middlebox.flow import Flow, flow_text, looks_like_an_answer
+from middlebox.flows import FlowTable
 from middlebox.fragments import Reassembly
-from middlebox.looking import Looking
-from middlebox.match import Within
 from middlebox.packet import FIN, RST, SYN, TCP, view
 from middlebox.passing import Passing
 from middlebox.policy import Policy, Rearm, Rule
 from middlebox.reading import MAX_MESSAGES, Reader
 from middlebox.residual import Residual
+from middlebox.slowing import SlowingHands
 from middlebox.striking import Striking
 from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdict
 
@@ -31,35 +33,58 @@ class Censor:
     """One box under one policy. Times are integer nanoseconds since 1970 and never go back."""
 
     def __init__(self, policy: Policy, *, seed: int = 0, explain: Explain | None = None) -> None:
-        ability = policy.ability
-        self.policy = policy
         self.seed = seed
-        self.phase = ""
+        self._connections = FlowTable(policy.ability)
+        self._others = FlowTable(policy.ability)  # so that a flood of datagrams drives no connection out
+        self._coming = Coming()
+        self._explain = explain
+        self._number = self._now_ns = 0
+        self._unreadable = self._unbelieved = self._gave_up = 0
+        self._arrange(policy)
+
+    def _arrange(self, policy: Policy) -> None:
+        """Put together all that one policy asks for."""
+        ability, rules = policy.ability, policy.rules
+        self.policy = policy
         self._ability = ability
-        self._connections = FlowTable(ability)
-        self._others = FlowTable(ability)  # so that a flood of datagrams drives no connection out
         self._reader = Reader(policy)
         self._tcp = TcpBelief(ability, self._connections, self._reader.on_tcp)
         self._doubting = Doubting(ability)
-        self._residual = Residual(policy.rules, ability.limits.residual)
-        self._striking = Striking(ability, seed, policy.rules, self._residual)
+        self._residual = Residual(rules, ability.limits.residual)
+        self._slowing = SlowingHands(self.seed, rules, ability.limits.buckets, self._coming)
+        self._striking = Striking(ability, self.seed, rules, self._residual, self._slowing, self._coming)
+        self._asking = Asking(policy, self.seed, self._reader, self._residual, self._striking)
         self._fragments = Reassembly(
             max_fragments=ability.reassembly.max_fragments,
             max_datagrams=ability.limits.fragments,
             timeout_ns=ability.reassembly.fragment_timeout_ns,
             overlap=ability.reassembly.overlap,
         )
-        self._inside = Within(ability.inside)
-        self._always = tuple(rule for rule in policy.rules if not rule.asks)  # asked at each packet
-        self._explain = explain
-        self._number = self._now_ns = 0
-        self._unreadable = self._unbelieved = self._gave_up = 0
+
+    def change(self, policy: Policy, now_ns: int) -> None:
+        """Go on under another policy from the next packet on; no flow is lost.
+
+        What lies on a flow, and what is remembered, stays if the new policy has a rule of the same name that still
+        does it. No disposition that was given before holds any longer: a driver must ask about all flows again.
+        """
+        self._now_ns = max(now_ns, self._now_ns)
+        residual, striking, slowing, asking = self._residual, self._striking, self._slowing, self._asking
+        rules = {rule.name: rule for rule in policy.rules}
+        self._arrange(policy)
+        for table in (self._connections, self._others):
+            table.carry(policy.ability, rules)
+        self._residual.carry(residual, rules)
+        self._striking.hits.update((name, count) for name, count in striking.hits.items() if name in rules)
+        self._slowing.carry(slowing)
+        self._asking.carry(asking)
 
     def decide(self, raw: bytes, now_ns: int) -> Decision:
         """Decide on one packet, given from its IP header on. Never raises on any bytes."""
         if now_ns < self._now_ns:
             now_ns = self._now_ns
         self._now_ns = now_ns
+        if not self._asking.since_ns:
+            self._asking.since_ns = now_ns
         number = self._number
         self._number += 1
         said: list[str] | None = None if self._explain is None else []
@@ -75,20 +100,20 @@ class Censor:
 
     def due(self, now_ns: int) -> list[Emission]:
         """Take the held packets and the injections whose time has come, in the order of their times."""
-        return self._striking.due(now_ns)
+        return self._coming.due(now_ns)
 
     def next_due(self) -> int | None:
         """When `due` next has something to give."""
-        return self._striking.next_due()
+        return self._coming.next_due()
 
     def enter_phase(self, name: str, now_ns: int) -> None:
         """The run enters a phase, for rules that are awake in some phases alone."""
-        self._now_ns = max(now_ns, self._now_ns)
-        self.phase = name
+        self._now_ns = self._asking.since_ns = max(now_ns, self._now_ns)
+        self._asking.phase = name
 
     def counters(self) -> dict[str, int]:
         """What has been seen, kept, forgotten and hit."""
-        counts = {
+        return {
             "packets": self._number,
             "unreadable": self._unreadable,
             "not_believed": self._unbelieved,
@@ -102,12 +127,12 @@ class Censor:
             "residual_evicted": self._residual.evicted,
             "fragments_pending": len(self._fragments),
             "fragments_evicted": self._fragments.evicted,
-            "held": self._striking.held,
-            "not_held": self._striking.not_held,
-            "not_injected": self._striking.not_injected,
+            "held": self._coming.held,
+            "not_held": self._coming.not_held,
+            "not_injected": self._coming.not_injected,
+            **{f"rule:{name}": hits for name, hits in self._striking.hits.items()},
+            **self._slowing.counters(),
         }
-        counts.update({f"rule:{name}": hits for name, hits in self._striking.hits.items()})
-        return counts
 
     def _decide(self, packet: Passing) -> Decision:
         if packet.view.is_fragment:
@@ -123,9 +148,7 @@ class Censor:
         if flow is not None and flow.settled and flow.dropping is None and flow.rewriting is None:
             packet.text = flow.text
             if not self._residual or not self._residual.find(seen, packet.now_ns):
-                if seen.proto == TCP and seen.flags & (SYN | FIN | RST):  # follow it as far as its end
-                    self._tcp.follow(flow, seen, flow.direction(seen))
-                return packet.passed(Disposition.PASS)
+                return self._settled(packet, flow)
         self._place(packet)
         decision: Decision | None = None
         if flow is not None and (flow.dropping is not None or flow.rewriting is not None):
@@ -135,11 +158,28 @@ class Censor:
         if decision is None:
             if packet.believed:
                 self._read(packet)
-            decision = self._ask(packet)
+            decision = self._asking.ask(packet)
             if packet.changed and packet.believed and packet.flow is not None:
                 decision = self._pipelined(packet, packet.flow, decision)
         if packet.flow is not None:
             packet.flow.packets += 1
+            if packet.flow.slowed:
+                decision = self._slowing.meet(packet, decision, self._asking.moment)
+        if self._striking.revoked:
+            decision = decision._replace(revokes=tuple(self._striking.revoked))
+            self._striking.revoked.clear()
+        return decision
+
+    def _settled(self, packet: Passing, flow: Flow) -> Decision:
+        """A packet of a flow that no rule can match any more, and that nobody remembers."""
+        seen = packet.view
+        if seen.proto == TCP and seen.flags & (SYN | FIN | RST):  # follow it as far as its end
+            self._tcp.follow(flow, seen, flow.direction(seen))
+        later = bool(self._residual) and self._residual.concerns(seen, packet.now_ns)
+        decision = packet.passed(Disposition.INSPECT if later else Disposition.PASS)
+        if flow.slowed:
+            packet.flow, packet.direction = flow, flow.direction(seen)
+            decision = self._slowing.meet(packet, decision, self._asking.moment)
         return decision
 
     def _join(self, packet: Passing) -> None:
@@ -202,17 +242,12 @@ class Censor:
             changed, said = self._reader.read(flow, seen, packet.direction)
             self._account(flow)
             if flow.counted and self._connections.buffered + self._others.buffered > self._ability.limits.buffered:
-                changed, said = self._give_up(flow)
+                self._gave_up += 1
+                changed, said = self._reader.stop(flow, "out of memory for what waits to be read: given up")
+                self._account(flow)
             packet.changed = packet.changed or changed
             if said:
                 packet.say(said)
-
-    def _give_up(self, flow: Flow) -> tuple[bool, str]:
-        """The box is out of memory for what waits to be read: the connection that asked for more is read no further."""
-        self._gave_up += 1
-        answer = self._reader.stop(flow, "out of memory for what waits to be read: given up")
-        self._account(flow)
-        return answer
 
     def _account(self, flow: Flow) -> None:
         """Count anew what a flow keeps unread."""
@@ -227,7 +262,7 @@ class Censor:
             if not changed:
                 break
             packet.say(said)
-            decision = self._ask(packet)
+            decision = self._asking.ask(packet)
         self._account(flow)
         return decision
 
@@ -243,7 +278,7 @@ class Censor:
 
     def _recall(self, packet: Passing, rule: Rule, struck: str, direction: Direction) -> Decision | None:
         memory = rule.memory
-        if memory is None or not rule.when.awake(packet.now_ns, self.phase):
+        if memory is None or not self._asking.awake(rule, packet.now_ns):
             return None
         if packet.flow is not None and packet.flow.suffers(rule):
             return None  # the flow that was struck has its own fate; memory is for the others
@@ -256,47 +291,6 @@ class Censor:
         rearms = memory.rearm is Rearm.ON_TRIGGER
         if packet.believed and (rearms or any(isinstance(one, AnswerDns) for one in memory.actions or rule.actions)):
             self._read(packet)  # is it the trigger again? what does it ask?
-        if rearms and packet.changed and packet.flow is not None and rule.match.test(self._look(packet)) is True:
+        if rearms and packet.changed and packet.flow is not None and rule.match.test(self._asking.look(packet)) is True:
             self._striking.memorise(rule, packet)
         return self._striking.recall(rule, struck, packet, direction)
-
-    def _ask(self, packet: Passing) -> Decision:
-        """Ask the rules in their order; the first that matches decides, unless it only logs."""
-        flow = packet.flow
-        if flow is not None and flow.passed is not None:
-            return self._untouched(packet)
-        rules = self.policy.rules if packet.changed or flow is None else self._always
-        if not rules:
-            return self._untouched(packet)
-        logged: Decision | None = None
-        look = self._look(packet)
-        for rule in rules:
-            if rule.match.test(look) is not True or not self._may(rule, packet):
-                continue
-            decision = self._striking.strike(rule, packet, look)
-            if not all(isinstance(action, Log) for action in rule.actions):
-                return decision
-            logged = logged or decision
-        return logged or self._untouched(packet)
-
-    def _look(self, packet: Passing) -> Looking:
-        believed, joined = packet.believed and packet.flow is not None, packet.view.raw is not packet.raw
-        return Looking(self._inside, packet.view, packet.flow, packet.direction, believed, joined)
-
-    def _may(self, rule: Rule, packet: Passing) -> bool:
-        """The schedule and the chance of a rule that matches."""
-        if not rule.when.awake(packet.now_ns, self.phase):
-            packet.say(f"rule '{rule.name}' matches, but it sleeps now")
-            return False
-        if rule.chance < 1 and fraction(self.seed, rule.name, packet.text) >= rule.chance:
-            packet.say(f"rule '{rule.name}' matches, but chance spares this flow")
-            return False
-        return True
-
-    def _untouched(self, packet: Passing) -> Decision:
-        """No rule matches; the flow is settled if none can match any more."""
-        flow = packet.flow
-        if flow is not None and not self._always and self._reader.finished(flow):
-            flow.settled = True
-            flow.facts.clear()  # nobody will ask for them again
-        return packet.passed(Disposition.PASS if flow is not None and flow.settled else Disposition.INSPECT)

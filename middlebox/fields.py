@@ -31,6 +31,12 @@ PACKET_FIELDS: dict[str, PacketField] = {
         PacketField("src.port", Kind.NUMBER, "the packet's source port"),
         PacketField("dst.port", Kind.NUMBER, "the packet's destination port"),
         PacketField("any.port", Kind.NUMBER, "either port of the packet"),
+        PacketField(
+            "port.order",
+            Kind.TEXT,
+            "the packet's source port against its destination port",
+            ("src-above", "equal", "src-below"),
+        ),
         PacketField("ip.version", Kind.NUMBER, "4 or 6", ("4", "6")),
         PacketField("ip.ttl", Kind.NUMBER, "TTL or hop limit"),
         PacketField("ip.length", Kind.NUMBER, "length of the IP packet in bytes"),

@@ -1,24 +1,24 @@
-"""The flows a box knows: who began each, how far its handshake is, what has been read of it, and what it now suffers.
+"""A flow as a box knows it: who began it, how far its handshake is, what has been read of it, and what it now suffers.
 
-The table is bounded: the flow that has been silent longest goes first, and is counted. What makes, moves and ends a TCP
-connection, `believing` says.
+The table of all flows is `flows`; what makes, moves and ends a TCP connection, `believing` says.
 """
 
 from __future__ import annotations
 
-from middlebox.ability import Ability, Handshake
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from middlebox.ability import Handshake
+from middlebox.action import Drop, Pass, Rewrite
 from middlebox.dissect.base import Fact, Follower
 from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text
 from middlebox.policy import Rule
 from middlebox.stream import Stream, distance
 from middlebox.verdict import Direction
 
-FlowKey = tuple[bytes, int, bytes, int, int]
+if TYPE_CHECKING:
+    from middlebox.slowing import Lying
 
-#: a flow moves to the young end of the table at most this often: cheap, and exact enough for forgetting
-_FRESH_NS = 1_000_000_000
-#: old flows that are looked at for idleness whenever a new one is made
-_SWEEP = 2
 #: names of the transport protocols in flow texts; others are written as "ip-NUMBER"
 _NAMES = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}
 #: ports below this belong to servers, when nothing else tells who is the client
@@ -60,6 +60,13 @@ class _Dropping:
         self.from_ns = from_ns
         self.packets_left = packets_left  # packets that still pass
 
+    def under(self, rule: Rule | None) -> _Dropping | None:
+        """As it goes on under another policy's rule of the same name; None if that does not drop."""
+        if rule is None or not any(isinstance(action, Drop) for action in rule.actions):
+            return None
+        self.rule = rule
+        return self
+
 
 class _Rewriting:
     """The server's packets become resets."""
@@ -70,6 +77,13 @@ class _Rewriting:
         self.rule = rule
         self.flags = flags
         self.from_ns = from_ns
+
+    def under(self, rule: Rule | None) -> _Rewriting | None:
+        """As it goes on under another policy's rule of the same name; None if that does not rewrite."""
+        if rule is None or not any(isinstance(action, Rewrite) for action in rule.actions):
+            return None
+        self.rule = rule
+        return self
 
 
 class Progress:
@@ -122,6 +136,7 @@ class Flow:
         "following",
         "gone",
         "last_ns",
+        "met",
         "packets",
         "passed",
         "payloads",
@@ -133,6 +148,7 @@ class Flow:
         "server",
         "server_port",
         "settled",
+        "slowed",
         "stopped",
         "syn",
         "syn_ack",
@@ -166,6 +182,13 @@ class Flow:
         self.down: Progress | None = None  #: of the server's bytes
         self.dropping: _Dropping | None = None
         self.rewriting: _Rewriting | None = None
+        self.slowed: tuple[Lying, ...] = ()  #: what makes it slower, in the order in which packets meet it
+        self.met: tuple[str, ...] = ()  #: rules with a threshold that have counted it
+
+    @property
+    def untouched(self) -> bool:
+        """True if nothing lies on it."""
+        return self.dropping is None and self.rewriting is None and not self.slowed
 
     @property
     def ends(self) -> tuple[bytes, int, bytes, int]:
@@ -227,10 +250,25 @@ class Flow:
         return self.syn and self.syn_ack and self.acked
 
     def suffers(self, rule: Rule) -> bool:
-        """True if this rule's drop or rewriting has been put on the flow."""
+        """True if this rule's drop, rewriting or slowing has been put on the flow."""
         return (self.dropping is not None and self.dropping.rule is rule) or (
-            self.rewriting is not None and self.rewriting.rule is rule
+            (self.rewriting is not None and self.rewriting.rule is rule)
+            or any(lying.rule is rule for lying in self.slowed)
         )
+
+    def carry(self, rules: Mapping[str, Rule]) -> None:
+        """Go on under another policy: what lies on the flow stays if a rule of that name still does it."""
+        if self.dropping is not None:
+            self.dropping = self.dropping.under(rules.get(self.dropping.rule.name))
+        if self.rewriting is not None:
+            self.rewriting = self.rewriting.under(rules.get(self.rewriting.rule.name))
+        if self.slowed:
+            carried = [lying.under(rules.get(lying.rule.name)) for lying in self.slowed]
+            self.slowed = tuple(lying for lying in carried if lying is not None)
+        if self.passed is not None:
+            rule = rules.get(self.passed.name)
+            self.passed = rule if rule is not None and any(isinstance(one, Pass) for one in rule.actions) else None
+        self.settled = False
 
     def drop_from(self, rule: Rule, directions: frozenset[Direction], from_ns: int, packets_left: int) -> None:
         if self.dropping is None:
@@ -239,82 +277,3 @@ class Flow:
     def rewrite_from(self, rule: Rule, flags: int, from_ns: int) -> None:
         if self.rewriting is None:
             self.rewriting = _Rewriting(rule, flags, from_ns)
-
-
-class FlowTable:
-    """All flows of a box."""
-
-    __slots__ = ("_ability", "_flows", "buffered", "created", "evicted", "expired")
-
-    def __init__(self, ability: Ability) -> None:
-        self._ability = ability
-        self._flows: dict[FlowKey, Flow] = {}
-        self.buffered = 0  #: bytes that all flows hold unread
-        self.created = 0
-        self.evicted = 0  #: forgotten because the table was full
-        self.expired = 0  #: forgotten because they were silent
-
-    def __len__(self) -> int:
-        return len(self._flows)
-
-    def find(self, view: PacketView, now_ns: int) -> Flow | None:
-        """The flow of a packet, in either direction; one that was silent too long is forgotten instead."""
-        key = (view.src, view.src_port, view.dst, view.dst_port, view.proto)
-        flow = self._flows.get(key)
-        if flow is None:
-            key = (view.dst, view.dst_port, view.src, view.src_port, view.proto)
-            flow = self._flows.get(key)
-            if flow is None:
-                return None
-        silent = now_ns - flow.last_ns
-        if silent > _FRESH_NS:
-            self._flows[key] = self._flows.pop(key)  # to the young end
-            if silent > self._ability.tcp.idle_ns:
-                self._remove(key)
-                self.expired += 1
-                return None
-        flow.last_ns = now_ns
-        return flow
-
-    def make(self, view: PacketView, now_ns: int, *, from_server: bool) -> Flow:
-        """A new flow that this packet begins (or, `from_server`, answers)."""
-        if from_server:
-            flow = Flow(view.proto, view.dst, view.dst_port, view.src, view.src_port)
-        else:
-            flow = Flow(view.proto, view.src, view.src_port, view.dst, view.dst_port)
-        flow.last_ns = now_ns
-        self._sweep(now_ns)
-        self._flows[(flow.client, flow.client_port, flow.server, flow.server_port, flow.proto)] = flow
-        self.created += 1
-        return flow
-
-    def forget(self, flow: Flow) -> None:
-        key = (flow.client, flow.client_port, flow.server, flow.server_port, flow.proto)
-        if self._flows.get(key) is flow:
-            self._remove(key)
-
-    def _remove(self, key: FlowKey) -> None:
-        flow = self._flows.pop(key)
-        self.buffered -= flow.counted
-        flow.gone = True
-
-    def account(self, flow: Flow) -> None:
-        """Count anew what a flow holds unread."""
-        if not flow.gone:
-            held = flow.held
-            self.buffered += held - flow.counted
-            flow.counted = held
-
-    def all(self) -> list[Flow]:
-        return list(self._flows.values())
-
-    def _sweep(self, now_ns: int) -> None:
-        for _ in range(_SWEEP):
-            oldest = next(iter(self._flows), None)
-            if oldest is None or now_ns - self._flows[oldest].last_ns <= self._ability.tcp.idle_ns:
-                break
-            self._remove(oldest)
-            self.expired += 1
-        while len(self._flows) >= self._ability.limits.flows:
-            self._remove(next(iter(self._flows)))
-            self.evicted += 1

@@ -9,15 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from middlebox.action import Hold, Log, Pass
+from middlebox.action import Action, Delay, Freeze, Hold, Log, Lose, Pass, Police, Shape
 from middlebox.fields import PACKET_FIELDS, protocol_of
 from middlebox.match import UNKNOWN
 from middlebox.policy import Policy
 
-#: the two ends of the scale that a policy of this version can mean; throttling comes with its actions
-OK, BLOCKED, DEGRADED = "ok", "blocked", "degraded"
+#: what a policy can mean, in the words of a row's outcome
+OK, BLOCKED, THROTTLED, DEGRADED = "ok", "blocked", "throttled", "degraded"
+#: bytes of content in a packet of a transfer, about: for what freezes after so many packets
+_PER_PACKET = 1_400
 #: what any client of today says in a ClientHello
 _TLS: dict[str, object] = {"tls.version": ("1.3", "1.2"), "tls.ech": False, "tls.esni": False}
+#: and in its first datagram over QUIC (RFC 9000, 14.1; RFC 9114)
+_QUIC: dict[str, object] = {
+    "transport": "udp",
+    "port.order": "src-above",
+    "payload.length": 1_200,
+    "quic.version": "1",
+    "quic.initial": True,
+    "quic.alpn": ("h3",),
+    "quic.ech": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,9 @@ def _looks(name: str | None, address: bytes | None, protocol: str, port: int, fa
         looks.append({**base, "transport": "udp", "server.port": 53, "dst.port": 53, **asked})
     if protocol == "dns":
         return looks
+    if protocol == "h3":
+        looks.append({**base, **server, **ports, **_QUIC, "quic.sni": name})
+        return looks
     looks.append({**base, **server, **ports, "transport": "tcp", "tcp.flags": ("SYN",)})
     if protocol == "https":
         looks.append({**base, **server, **ports, "transport": "tcp", "tls.sni": name, **_TLS})
@@ -70,12 +85,14 @@ def intended(
     port: int = 443,
     family: int = 4,
     resolves: bool = True,
+    size: int = 0,
 ) -> str:
-    """What the policy means for a fetch by a subscriber inside: "ok", "blocked" or "degraded".
+    """What the policy means for a fetch by a subscriber inside: "ok", "blocked", "throttled" or "degraded".
 
-    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "http" or
-    "dns"; `address` is packed; `resolves` False leaves the DNS query out. Chance and schedules do not count: what is
-    meant now and then is meant.
+    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "h3", "http"
+    or "dns"; `address` is packed; `resolves` False leaves the DNS query out; `size` is that of the object, in bytes. A
+    flow that freezes is blocked if the object is larger than what passes. Chance, thresholds and schedules do not
+    count: what is meant now and then is meant.
     """
     if policy is None:
         return OK
@@ -85,12 +102,36 @@ def intended(
             continue
         look = _Ideal(values)
         for rule in policy.rules:
-            if rule.match.test(look) is not True or all(isinstance(action, Log) for action in rule.actions):
+            # what only the memory of a rule does is meant too
+            actions = rule.actions if rule.memory is None else (*rule.actions, *rule.memory.actions)
+            if rule.match.test(look) is not True or all(isinstance(action, Log) for action in actions):
                 continue
             if any(isinstance(action, Pass) for action in rule.actions):
                 break
-            if all(isinstance(action, Hold | Log) for action in rule.actions):
-                meant = DEGRADED
-                continue
-            return BLOCKED
+            worst = max((_harm(action, size) for action in actions), key=_SCALE.index)
+            if worst == BLOCKED:
+                return BLOCKED
+            meant = max(meant, worst, key=_SCALE.index)
+            if not all(isinstance(action, Hold | Log) for action in actions):
+                break
     return meant
+
+
+#: from the mildest to the worst
+_SCALE = (OK, DEGRADED, THROTTLED, BLOCKED)
+
+
+def _harm(action: Action, size: int) -> str:
+    """What one action means for an object of so many bytes."""
+    if isinstance(action, Log):
+        return OK
+    if isinstance(action, Hold | Delay):
+        return DEGRADED
+    if isinstance(action, Lose):
+        return BLOCKED if action.share == 1 else DEGRADED
+    if isinstance(action, Police | Shape):
+        return THROTTLED
+    if isinstance(action, Freeze):
+        passes = action.amount.bytes or action.amount.packets * _PER_PACKET
+        return BLOCKED if size > passes else OK
+    return BLOCKED

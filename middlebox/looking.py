@@ -57,6 +57,8 @@ class Looking:
         whose, _, what = name.partition(".")
         if what == "ip" or what == "port":
             return self._end(whose, what)
+        if name == "port.order":
+            return self._order()
         if name == "direction":
             return self.direction.value
         if name == "initiator":
@@ -92,6 +94,14 @@ class Looking:
             return view.src_port if from_source else view.dst_port
         return view.src if from_source else view.dst
 
+    def _order(self) -> str | None:
+        view = self.view
+        if view.proto not in (TCP, UDP):
+            return None
+        if view.src_port == view.dst_port:
+            return "equal"
+        return "src-above" if view.src_port > view.dst_port else "src-below"
+
     def _fact(self, name: str, protocol: str) -> object:
         flow = self.flow
         transport = transport_name(self.view.proto)
@@ -101,7 +111,11 @@ class Looking:
             return UNKNOWN
         fact = flow.facts.get(protocol)
         if fact is not None:
-            return FACT_FIELDS[name].get(fact)
+            value = FACT_FIELDS[name].get(fact)
+            if value is not UNKNOWN:
+                return value
+            # the fact leaves it open: it may come as long as the flow is followed
+            return UNKNOWN if flow.following is not None and protocol in flow.following else None
         if flow.stopped:
             return None
         if flow.proto == UDP:  # a datagram has been read whole or is none of this protocol; a conversation may go on

@@ -17,7 +17,7 @@ from middlebox.ability import Network
 MANY_NEEDLES = 64
 
 
-class _Unknown:
+class Unknown:
     """The type of `UNKNOWN`."""
 
     __slots__ = ()
@@ -27,7 +27,7 @@ class _Unknown:
 
 
 #: the value of a field that later packets may still tell
-UNKNOWN = _Unknown()
+UNKNOWN = Unknown()
 
 
 class Look(Protocol):
@@ -155,6 +155,28 @@ class InRanges:
     def holds(self, value: object) -> bool:
         numbers: Iterable[object] = value if isinstance(value, tuple) else (value,)
         return any(low <= number <= high for number in numbers if isinstance(number, int) for low, high in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The number is larger than this one."""
+
+    bound: int
+
+    def holds(self, value: object) -> bool:
+        numbers: Iterable[object] = value if isinstance(value, tuple) else (value,)
+        return any(number > self.bound for number in numbers if isinstance(number, int))
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """The number is smaller than this one."""
+
+    bound: int
+
+    def holds(self, value: object) -> bool:
+        numbers: Iterable[object] = value if isinstance(value, tuple) else (value,)
+        return any(number < self.bound for number in numbers if isinstance(number, int))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from middlebox.ability import Ability
-from middlebox.action import Action, AnswerDns, unable
+from middlebox.action import Action, AnswerDns, Log, Slow, unable
 from middlebox.match import Match
 
 
@@ -73,19 +74,44 @@ class Window:
         return second >= self.begin_s or second < self.end_s
 
 
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Awake and asleep in turn, awake first, from when the phase or the box began."""
+
+    awake_ns: int
+    asleep_ns: int
+
+    def __post_init__(self) -> None:
+        if self.awake_ns <= 0 or self.asleep_ns <= 0:
+            raise PolicyError("a cycle needs a time awake and a time asleep, both above 0")
+
+
+class Moment(NamedTuple):
+    """A time in a run."""
+
+    now_ns: int
+    phase: str
+    since_ns: int  #: when the phase began; before the first one, when the box was given its first packet
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a rule is awake: inside a window and on a day and in a phase, each of them if it is named."""
+    """When a rule is awake: inside a window and on a day, in a phase and in a cycle, each of them if it is named."""
 
     windows: tuple[Window, ...] = ()
     days: frozenset[int] = frozenset()  #: 0: Monday
     phases: frozenset[str] = frozenset()
     utc_offset_s: int = 0
+    cycle: Cycle | None = None
 
-    def awake(self, now_ns: int, phase: str) -> bool:
-        """`now_ns`: since 1970-01-01 UTC."""
+    def awake(self, now_ns: int, phase: str, since_ns: int = 0) -> bool:
+        """`now_ns`, and `since_ns`, when the phase or the box began: since 1970-01-01 UTC."""
         if self.phases and phase not in self.phases:
             return False
+        if self.cycle is not None:
+            turn = self.cycle.awake_ns + self.cycle.asleep_ns
+            if max(0, now_ns - since_ns) % turn >= self.cycle.awake_ns:
+                return False
         if not self.windows and not self.days:
             return True
         seconds = now_ns // 1_000_000_000 + self.utc_offset_s
@@ -93,8 +119,30 @@ class Schedule:
             return False
         return not self.windows or any(window.holds(seconds % 86_400) for window in self.windows)
 
+    def woke_ns(self, now_ns: int, since_ns: int) -> int:
+        """When a rule that is awake now woke: with its turn, with its hours, or with its phase."""
+        woke = since_ns
+        if self.cycle is not None:
+            turn = self.cycle.awake_ns + self.cycle.asleep_ns
+            woke = now_ns - max(0, now_ns - since_ns) % turn
+        seconds = now_ns // 1_000_000_000 + self.utc_offset_s
+        for window in self.windows:
+            if window.holds(seconds % 86_400):
+                inside = (seconds % 86_400 - window.begin_s) % 86_400
+                woke = max(woke, now_ns - now_ns % 1_000_000_000 - inside * 1_000_000_000)
+        return woke
+
 
 ALWAYS = Schedule()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A rule acts only on flows beyond so many of the flows that it matches within a time."""
+
+    more_than: int
+    within_ns: int
+    per: Key  #: the flows that are counted together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +155,7 @@ class Rule:
     memory: Memory | None = None
     chance: float = 1.0  #: share of flows, drawn for each flow
     when: Schedule = ALWAYS
+    threshold: Threshold | None = None
 
     def __post_init__(self) -> None:
         if not self.actions:
@@ -124,6 +173,12 @@ class Rule:
         from middlebox.fields import protocol_of
 
         return frozenset(name for name in map(protocol_of, self.match.fields()) if name)
+
+    @property
+    def slows(self) -> bool:
+        """True if it does nothing but slow flows down."""
+        slow = [isinstance(action, Slow) for action in self.actions if not isinstance(action, Log)]
+        return bool(slow) and all(slow)
 
     @property
     def action_text(self) -> str:

@@ -27,12 +27,15 @@ class Reader:
         self._ability = policy.ability
         self._directions = policy.ability.inspect.directions
         self._alone = not policy.ability.reassembly.segments  # each segment is read for itself, whatever came before
-        self.reads = Reads(records=policy.ability.reassembly.records)
+        able = policy.ability.reassembly
+        self.reads = Reads(records=able.records, quic_frames=able.quic_frames, quic_datagrams=able.quic_datagrams)
         wanted: frozenset[str] = frozenset().union(*(rule.asks for rule in policy.rules))
         every = [DISSECTORS[name] for name in sorted(DISSECTORS)]
         # a box that gives up on strangers must recognise all that it knows, not only what its rules ask about
         strict = policy.ability.inspect.stranger > 0
-        self.on_tcp = tuple(d.name for d in every if "tcp" in d.transports and (strict or d.name in wanted))
+        self.on_tcp = tuple(
+            d.name for d in every if "tcp" in d.transports and (d.name in wanted or (strict and d.claims))
+        )
         self.on_udp = tuple(d.name for d in every if "udp" in d.transports and d.name in wanted)
 
     def finished(self, flow: Flow) -> bool:
@@ -57,6 +60,8 @@ class Reader:
         """Read one packet's payload; say whether rules must be asked again, and what was learned."""
         limit = self._ability.inspect.packets
         if limit and flow.payloads > limit:
+            if self.finished(flow):  # what has been told already is not told again
+                return False, ""
             return self.stop(flow, f"this box reads {limit} packets of a flow and no more")
         if flow.proto == UDP:
             return self._datagram(flow, seen, direction)
@@ -141,7 +146,7 @@ class Reader:
             return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
         changed, said = self._message(flow, progress, stream, direction)
         stranger = self._ability.inspect.stranger
-        if stranger and not progress.pending and not flow.facts:
+        if stranger and not progress.pending and not any(DISSECTORS[name].claims for name in flow.facts):
             if first and seen.payload_len >= stranger:
                 return self.stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
             progress.pending, progress.need = self.on_tcp, 1  # a short one does not end its interest

@@ -5,7 +5,7 @@ It knows tuples and times; what is done to a flow that is remembered, `censor` s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from middlebox.packet import PacketView
 from middlebox.policy import Key, Memory, Rearm, Rule
@@ -57,6 +57,21 @@ class Residual:
 
     def __len__(self) -> int:
         return self._count
+
+    def carry(self, before: Residual, rules: Mapping[str, Rule]) -> None:
+        """Take over what was remembered under another policy, for the rules that still remember by the same key."""
+        for key, entries in before._entries.items():
+            for entry in entries:
+                rule = rules.get(entry.rule.name)
+                if (
+                    rule is not None
+                    and rule.memory is not None
+                    and rule.memory.key is key[0]
+                    and len(self) < self._limit
+                ):
+                    entry.rule = rule
+                    self._entries.setdefault(key, []).append(entry)
+                    self._count += 1
 
     def strike(self, rule: Rule, memory: Memory, now_ns: int, flow: str, ends: tuple[bytes, int, bytes, int]) -> bool:
         """Remember a flow's ends (client, its port, server, its port); False if they already were, and stay as is."""
@@ -118,3 +133,14 @@ class Residual:
                         entry.end_ns = now_ns + memory.duration_ns
                     found.append((entry.rule, entry.flow, direction))
         return found
+
+    def concerns(self, view: PacketView, now_ns: int) -> bool:
+        """True if any rule remembers this packet's ends, now or from some time on."""
+        for key in self._keys:
+            for ends in (
+                (view.src, view.src_port, view.dst, view.dst_port),
+                (view.dst, view.dst_port, view.src, view.src_port),
+            ):
+                if any(entry.end_ns > now_ns for entry in self._entries.get(key_of(key, *ends), ())):
+                    return True
+        return False

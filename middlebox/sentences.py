@@ -5,7 +5,20 @@ What a list file or a long list holds is told by its first entries and their num
 
 from __future__ import annotations
 
-from middlebox.action import Action, AnswerDns, AnswerHttp, AnswerIcmp, Drop, Hold, Inject, Log, Pass, Rewrite, Scope
+from middlebox.action import (
+    Action,
+    AnswerDns,
+    AnswerHttp,
+    AnswerIcmp,
+    Drop,
+    Hold,
+    Inject,
+    Log,
+    Pass,
+    Rewrite,
+    Scope,
+    Slow,
+)
 from middlebox.grammar.clock import offset_text
 from middlebox.grammar.document import DAYS
 from middlebox.grammar.headers import flags_text
@@ -16,6 +29,7 @@ from middlebox.policy import Key, Memory, Policy, Rearm, Rule, Schedule, Start
 from middlebox.saying.box import box_sentences
 from middlebox.saying.forged import dns_text, draw_text, injector_text, packet_text, reaction_text
 from middlebox.saying.match import match_text
+from middlebox.saying.slowing import slowing_text
 
 _KEYS = {
     Key.CLIENT: "from the same client",
@@ -53,9 +67,16 @@ def _rule(number: int, rule: Rule, policy: Policy) -> list[str]:
     share = "" if rule.chance == 1 else f" (in {share_text(rule.chance)} of flows, drawn for each flow)"
     doing = _actions(rule.actions, policy)
     said = [f"Rule {number}, '{rule.name}': when {match_text(rule.match)}, it {doing}{share}."]
+    if rule.threshold is not None:
+        beyond = rule.threshold
+        said.append(
+            f"Rule '{rule.name}' spares {beyond.more_than} flows {_KEYS[beyond.per]} within "
+            f"{time_text(beyond.within_ns)}, and acts on those beyond; flows that it acts on count too."
+        )
     awake = _schedule(rule.when)
     if awake:
-        said.append(f"Rule '{rule.name}' is awake only {awake}.")
+        slows = "; it lies on flows that match while it sleeps too, and slows them when it wakes" if rule.slows else ""
+        said.append(f"Rule '{rule.name}' is awake only {awake}{slows}.")
     if rule.memory is not None:
         said.append(_memory(rule, rule.memory, policy))
     return said
@@ -87,6 +108,11 @@ def _schedule(when: Schedule) -> str:
         parts[-1] += f" ({'UTC' if not when.utc_offset_s else 'UTC' + offset_text(when.utc_offset_s)})"
     if when.phases:
         parts.append(f"in the phase {listed(sorted(when.phases))}")
+    if when.cycle is not None:
+        turns = when.cycle
+        parts.append(
+            f"for {time_text(turns.awake_ns)} of each {time_text(turns.awake_ns + turns.asleep_ns)}, those first"
+        )
     return ", ".join(parts)
 
 
@@ -124,6 +150,8 @@ def action_text(action: Action, policy: Policy, *, later: bool = False) -> str:
         return _http(action)
     if isinstance(action, AnswerIcmp):
         return _icmp(action)
+    if isinstance(action, Slow):
+        return slowing_text(action)
     assert isinstance(action, Hold)
     return f"holds the packet back for {times_text(action.delay_ns)}"
 

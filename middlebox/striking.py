@@ -5,24 +5,32 @@ Whether a rule matches is `censor`'s question; how forged packets look is `actin
 
 from __future__ import annotations
 
-import heapq
-
 from middlebox import forge
 from middlebox.ability import Ability
 from middlebox.acting import Acting, Trigger
-from middlebox.action import Action, AnswerDns, AnswerHttp, AnswerIcmp, Drop, Hold, Inject, Log, Pass, Rewrite, Scope
+from middlebox.action import (
+    Action,
+    AnswerDns,
+    AnswerHttp,
+    AnswerIcmp,
+    Drop,
+    Hold,
+    Inject,
+    Log,
+    Pass,
+    Rewrite,
+    Scope,
+    Slow,
+)
+from middlebox.coming import Coming
 from middlebox.dissect.dns import DnsQuery
 from middlebox.looking import Looking, flag_names
 from middlebox.packet import FIN, RST, SYN, TCP, PacketView
 from middlebox.passing import Passing
 from middlebox.policy import Rule, Start
-from middlebox.residual import Residual
-from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdict
-
-#: packets held at once; a box with more to hold forwards at once, and counts it
-MAX_HELD = 65_536
-#: packets injected later, at once; beyond it none is added, and that is counted
-MAX_COMING = 1 << 20
+from middlebox.residual import Residual, key_of
+from middlebox.slowing import SlowingHands
+from middlebox.verdict import Decision, Direction, Disposition, Emission, Ends, Verdict
 
 BOTH = frozenset(Direction)
 
@@ -30,51 +38,24 @@ BOTH = frozenset(Direction)
 class Striking:
     """The hands of one box, and what they have promised for later."""
 
-    __slots__ = ("_ability", "_acting", "_coming", "_order", "_residual", "held", "hits", "not_held", "not_injected")
+    __slots__ = ("_ability", "_acting", "_coming", "_residual", "_slowing", "hits", "revoked")
 
-    def __init__(self, ability: Ability, seed: int, rules: tuple[Rule, ...], residual: Residual) -> None:
+    def __init__(
+        self,
+        ability: Ability,
+        seed: int,
+        rules: tuple[Rule, ...],
+        residual: Residual,
+        slowing: SlowingHands,
+        coming: Coming,
+    ) -> None:
         self._ability = ability
         self._acting = Acting(ability, seed)
         self._residual = residual
-        self._coming: list[tuple[int, int, Emission]] = []  # a heap by time, then by order
-        self._order = 0
-        self.held = 0
-        self.not_held = 0  #: packets that passed because too many were held
-        self.not_injected = 0
+        self._slowing = slowing
+        self._coming = coming
         self.hits = {rule.name: 0 for rule in rules}
-
-    # -- later --------------------------------------------------------------------------------------------------
-
-    def due(self, now_ns: int) -> list[Emission]:
-        """Take what is to leave by now, in the order of its times."""
-        ready: list[Emission] = []
-        while self._coming and self._coming[0][0] <= now_ns:
-            emission = heapq.heappop(self._coming)[2]
-            if emission.releases >= 0:
-                self.held -= 1
-            ready.append(emission)
-        return ready
-
-    def next_due(self) -> int | None:
-        return self._coming[0][0] if self._coming else None
-
-    def _later(self, emission: Emission) -> None:
-        if len(self._coming) >= MAX_COMING:
-            self.not_injected += 1
-            return
-        heapq.heappush(self._coming, (emission.at_ns, self._order, emission))
-        self._order += 1
-
-    def _holding(self, packet: Passing, release_ns: int) -> Verdict:
-        if self.held >= MAX_HELD:
-            self.not_held += 1
-            return Verdict.PASS
-        self.held += 1
-        held = Emission(
-            packet=packet.raw, at_ns=release_ns, toward=packet.direction, injector="", releases=packet.number
-        )
-        self._later(held)
-        return Verdict.HOLD
+        self.revoked: list[Ends] = []  #: of the packet at hand: flows that are remembered from now on
 
     # -- a rule has matched -------------------------------------------------------------------------------------
 
@@ -88,9 +69,12 @@ class Striking:
         drops = any(self._drops_now(action, packet) for action in rule.actions)
         trigger = _trigger(rule, packet, dropped=drops)
         made: list[Emission] = []
-        for action in rule.actions:
+        for number, action in enumerate(rule.actions):
             if isinstance(action, Drop):
                 self._drop(rule, action, packet, trigger)
+            elif isinstance(action, Slow):
+                if flow is not None:
+                    self._slowing.lay(rule, action, number, flow)
             elif isinstance(action, Rewrite):
                 if flow is not None:
                     flow.rewrite_from(rule, action.flags, self._reaction(trigger))
@@ -113,7 +97,7 @@ class Striking:
             if flow is not None and flow.dropping is not None and flow.dropping.directions == BOTH:
                 disposition = Disposition.DROP
         elif release_ns:
-            verdict = self._holding(packet, release_ns)
+            verdict = self._coming.hold(packet, release_ns)
         return packet.decided(
             rule,
             rule.action_text,
@@ -166,7 +150,7 @@ class Striking:
             made = self._acting.icmp(action, trigger)
         for emission in made:
             if emission.at_ns > trigger.now_ns:
-                self._later(emission)
+                self._coming.inject(emission)
         return made
 
     def memorise(self, rule: Rule, packet: Passing) -> None:
@@ -182,6 +166,7 @@ class Striking:
             ends = (seen.dst, seen.dst_port, seen.src, seen.src_port)
         if self._residual.strike(rule, memory, self._reaction(_trigger(rule, packet)), packet.text, ends):
             packet.say(f"rule '{rule.name}' will remember the {memory.key.value}")
+            self.revoked.append(Ends(*key_of(memory.key, *ends)[1:]))
 
     # -- what an earlier packet has brought about ---------------------------------------------------------------
 
@@ -223,9 +208,13 @@ class Striking:
         made: list[Emission] = []
         rewritten: bytes | None = None
         release_ns = 0
-        for action in actions:
+        for number, action in enumerate(actions):
             acts = True
-            if isinstance(action, Drop):
+            if isinstance(action, Slow):
+                acts = packet.flow is not None
+                if packet.flow is not None:
+                    self._slowing.lay(rule, action, number, packet.flow)
+            elif isinstance(action, Drop):
                 acts = action.scope is not spared
             elif isinstance(action, Rewrite):
                 acts = not to_server and packet.rewritable
@@ -249,7 +238,7 @@ class Striking:
         if drops:
             verdict, rewritten = Verdict.DROP, None
         elif release_ns:
-            verdict = self._holding(packet, release_ns)
+            verdict = self._coming.hold(packet, release_ns)
         return packet.decided(
             rule,
             "+".join(words),

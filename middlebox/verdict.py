@@ -24,7 +24,7 @@ class Disposition(Enum):
     INSPECT = "inspect"  #: every packet must still be asked about
     PASS = "pass"  #: nothing in this policy can touch the flow any more
     DROP = "drop"  #: all of it is discarded, both directions
-    #: it is policed, and in no other way touched, as the decision's rule says; who cannot do just that asks on
+    #: it is policed, and in no other way touched, as the rule `Decision.policed_by` says; who cannot do just that asks
     POLICE = "police"
 
 
@@ -78,6 +78,7 @@ class Decision(NamedTuple):
     rewritten: bytes | None = None  #: the packet to forward instead; only with PASS
     release_ns: int = 0  #: only with HOLD
     disposition: Disposition = Disposition.INSPECT
+    policed_by: str = ""  #: only with POLICE: the rule whose only slowing lies on the flow
     #: flows that must be asked about again from now on, whatever disposition they were given: they are remembered now
     revokes: tuple[Ends, ...] = ()
 

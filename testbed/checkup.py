@@ -19,6 +19,7 @@ from pathlib import Path
 
 from testbed.doctor import Features, Found, probe
 from testbed.emulate.tools import PACKAGES, search_path
+from testbed.tools import TOOLS, installed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ _FOLLOWS = {
     "nfqueue_nft": ("NFQUEUE by nft", "", "nothing: the lab uses iptables"),
     "conntrack": ("conntrack", "", "decided flows cannot be left to the kernel"),
     "connmark": ("connection marks", "", "decided flows cannot be left to the kernel"),
+    "nat": ("NAT by iptables", "", "no VPNs in the lab: nobody can come out at the relay's address"),
+    "policy_routing": ("policy routing", "", "no VPNs in the lab: nothing can be led into a tunnel"),
     "hashlimit": ("hashlimit", "", "the kernel cannot police single flows"),
     "netem": (
         "netem",
@@ -63,7 +66,7 @@ _FOLLOWS = {
     "ifb": ("ifb", "", "no shaping of what comes in"),
     "bridge": ("bridges", "", "nothing: the lab is routed"),
     "wireguard": ("WireGuard", "", "WireGuard only in userspace"),
-    "tun": ("TUN", "VPN software runs in the lab", "no VPN software in the lab"),
+    "tun": ("TUN", "", "no VPNs in userspace; if it is only closed to this user, ./setup --tools opens it"),
     "congestion": ("congestion controls", "", "the congestion control cannot be set"),
     "congestion_default": ("default of the kernel", "", ""),
 }
@@ -88,8 +91,6 @@ _PROGRAMS = {
     "nft": ("--version", "nothing: the lab uses iptables"),
     "tshark": ("--version", "no second opinion on captures"),
     "chromium": ("--version", "no real browser; curl_cffi sends browsers' ClientHellos"),
-    "openvpn": ("--version", "no OpenVPN workloads"),
-    "wg": ("--version", "no WireGuard workloads"),
     "iperf3": ("--version", "nothing: the lab brings its own bulk transfers"),
 }
 _LIBRARIES = ("mininet", "netfilterqueue", "pandas", "matplotlib", "curl_cffi", "cryptography", "ruamel.yaml", "rich")
@@ -98,7 +99,7 @@ _LIBRARIES = ("mininet", "netfilterqueue", "pandas", "matplotlib", "curl_cffi", 
 def report() -> Iterator[Line]:
     """The whole report, line by line; the last line (section `lab`) says whether a lab can run here."""
     wrong: list[Line] = []
-    for line in (*_machine(), *_kernel(probe()), *_programs(), *_libraries()):
+    for line in (*_machine(), *_kernel(probe()), *_programs(), *_tools(probe()), *_libraries()):
         if line.needed and not line.found:
             wrong.append(line)
         yield line
@@ -188,6 +189,28 @@ def _programs() -> Iterator[Line]:
         detail = _version([path, ask]) if path else f"package {PACKAGES.get(name, name)}" if not bad else ""
         follows = "" if path else bad or "the lab needs it"
         yield Line(section="programs", name=name, found=bool(path), detail=detail, follows=follows, needed=not bad)
+
+
+def _tools(features: Features) -> Iterator[Line]:
+    """The VPNs and proxies of `testbed.tools`; a lab can do without any of them."""
+    for tool in TOOLS.values():
+        packages, kernel = installed.missing(tool), installed.lacking(tool, features)
+        detail = f"{_version([*tool.asks_version])} ({tool.means()})"
+        follows = ""
+        if packages:
+            detail = f"packages {', '.join(sorted(set(packages.values())))}"
+            follows = "no measurements with it; ./setup --tools installs it"
+        elif kernel:
+            names = ", ".join(_FOLLOWS[name][0] for name in kernel)
+            follows = f"no measurements with it: the kernel lacks {names} (see above)"
+        yield Line(
+            section="VPNs and proxies",
+            name=tool.name,
+            found=not packages and not kernel,
+            detail=detail,
+            follows=follows,
+            needed=False,
+        )
 
 
 def _version(command: list[str]) -> str:

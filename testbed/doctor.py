@@ -47,6 +47,8 @@ class Features:
     nfqueue_nft: Found
     conntrack: Found
     connmark: Found
+    nat: Found
+    policy_routing: Found  #: routes by the sender's address
     hashlimit: Found
     netem: Found
     tbf: Found

@@ -154,6 +154,10 @@ TRIES: dict[str, Callable[[], str]] = {
         "iptables -w -t mangle -A FORWARD -m connmark --mark 1 -j ACCEPT",
         "iptables -w -t mangle -A FORWARD -j CONNMARK --save-mark",
     ),
+    "nat": _commands("iptables -w -t nat -A POSTROUTING -s 192.0.2.0/24 -j SNAT --to-source 192.0.2.1"),
+    "policy_routing": _commands(
+        "ip route add unreachable default table 5000", "ip rule add pref 5000 from 0.0.0.0/32 lookup 5000"
+    ),
     "hashlimit": _commands(
         "iptables -w -A FORWARD -m hashlimit --hashlimit-name try --hashlimit-above 1mb/s --hashlimit-mode srcip"
     ),

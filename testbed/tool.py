@@ -76,8 +76,8 @@ class ToolError(Exception):
     """A tool could not be used, for a reason that is the machine's and not the network's; for people."""
 
 
-class NotUp(Exception):  # noqa: N818  # an outcome like any other in a censored network, not a mistake
-    """A client did not get through to its server."""
+class NotUp(Exception):
+    """A client did not get through to its server: in a censored network an outcome like any other."""
 
     def __init__(self, tool: str, failure: str, seconds: float, said: str) -> None:
         if not failure or not is_failure(failure):

@@ -5,7 +5,7 @@ A new protocol is one file beside this one, and one line in `_ALL`. Nothing is f
 
 from __future__ import annotations
 
-from middlebox.dissect import dns, http, tls
+from middlebox.dissect import dns, dtls, encrypted, http, ikev2, openvpn, quic, ssh, tls, wireguard
 from middlebox.dissect.base import Dissector, Field
 
 __all__ = ["DISSECTORS", "FIELDS", "register"]
@@ -33,7 +33,18 @@ def register(dissector: Dissector) -> None:
     FIELDS.update(fields)
 
 
-_ALL: tuple[Dissector, ...] = (tls.DISSECTOR, http.DISSECTOR, dns.DISSECTOR)
+_ALL: tuple[Dissector, ...] = (
+    tls.DISSECTOR,
+    http.DISSECTOR,
+    dns.DISSECTOR,
+    quic.DISSECTOR,
+    wireguard.DISSECTOR,
+    openvpn.DISSECTOR,
+    ikev2.DISSECTOR,
+    ssh.DISSECTOR,
+    dtls.DISSECTOR,
+    encrypted.DISSECTOR,
+)
 
 for _one in _ALL:
     register(_one)

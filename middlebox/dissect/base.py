@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from middlebox.match import Unknown
 from middlebox.verdict import Direction
 
 
@@ -46,9 +47,12 @@ class Field:
     attribute: str  #: where it stands in the fact
     noun: str = ""  #: the field in a sentence: "the server name in a ClientHello"
 
-    def get(self, fact: Fact) -> Value | None:
-        """The value in a fact of this field's own protocol; None if the message does not have it."""
-        value: Value | None = getattr(fact, self.attribute, None)
+    def get(self, fact: Fact) -> Value | Unknown | None:
+        """The value in a fact of this field's own protocol; None if the message does not have it.
+
+        A fact that grows over several messages leaves open (`UNKNOWN`) what the next ones may tell.
+        """
+        value: Value | Unknown | None = getattr(fact, self.attribute, None)
         return value
 
 
@@ -94,6 +98,10 @@ class Reads:
     """What a box is able to read inside a stream, as far as dissectors care."""
 
     records: bool = True  #: joins a TLS handshake message that is spread over several records
+    #: joins a ClientHello from CRYPTO frames in any order and among others; else it must stand in a QUIC packet's first
+    #: frame, whose length is not looked at
+    quic_frames: bool = True
+    quic_datagrams: bool = True  #: joins a ClientHello that is spread over several QUIC datagrams
 
 
 class Follower(Protocol):

@@ -209,6 +209,12 @@ _REASSEMBLY: Record[Reassembly] = Record(
         key("window", SIZE, "bytes beyond the expected sequence number that it keeps"),
         key("buffer", SIZE, "bytes of one message that it keeps, each direction"),
         key("records", TRUTH, "a TLS handshake message over several records"),
+        key(
+            "quic_frames",
+            TRUTH,
+            "a ClientHello from several CRYPTO frames of QUIC; else from a packet's first frame alone",
+        ),
+        key("quic_datagrams", TRUTH, "a ClientHello over several QUIC datagrams"),
         key("fragments", TRUTH, "IP fragments into a datagram"),
         key("max_fragments", integer(2, 8192), "fragments of one datagram"),
         key("fragment_timeout", TIME, "how long it waits for the rest of a datagram", "fragment_timeout_ns"),
@@ -216,7 +222,7 @@ _REASSEMBLY: Record[Reassembly] = Record(
     Reassembly,
 )
 
-NO_REASSEMBLY = Reassembly(segments=False, records=False, fragments=False)
+NO_REASSEMBLY = Reassembly(segments=False, records=False, quic_frames=False, quic_datagrams=False, fragments=False)
 
 REASSEMBLY: Forms[Reassembly] = Forms(
     scalar=become(TRUTH, lambda able: Reassembly() if able else NO_REASSEMBLY), mapping=_REASSEMBLY
@@ -244,6 +250,7 @@ LIMITS: Record[Limits] = Record(
         key("residual", integer(1), "entries of residual censorship"),
         key("buffered", SIZE, "bytes of all connections that wait to be read; beyond, a connection is given up"),
         key("fragments", integer(1), "datagrams in pieces"),
+        key("buckets", integer(1), "buckets and queues that several flows share"),
     ),
     Limits,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from middlebox.action import Action, AnswerIcmp, Drop, Hold, Log, Pass, Rewrite
+from middlebox.action import Action, AnswerIcmp, Drop, Hold, Log, Pass, Rewrite, Slow
 from middlebox.grammar.box import BOX
 from middlebox.grammar.clock import OFFSET, WINDOW_SCHEMA, day_window
 from middlebox.grammar.collection import ListOf, Record, Table, key
@@ -13,9 +13,9 @@ from middlebox.grammar.entries import LIST, Entries
 from middlebox.grammar.matching import MATCH, match_schema
 from middlebox.grammar.shape import NAME, TEXT, Context, Leaf, Mismatch, Refused, Schema, Shape, become, words
 from middlebox.grammar.source import Mapping, Node, Scalar
-from middlebox.grammar.units import SHARE, TIME
+from middlebox.grammar.units import SHARE, TIME, integer
 from middlebox.match import All
-from middlebox.policy import Key, Memory, PolicyError, Rearm, Rule, Schedule, Start, Window
+from middlebox.policy import ALWAYS, Cycle, Key, Memory, PolicyError, Rearm, Rule, Schedule, Start, Threshold, Window
 from middlebox.verdict import Direction
 
 DAYS: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -68,6 +68,7 @@ _TIME_OR_FOREVER: Leaf[int | None] = Leaf(
 )
 
 _KEYS: Leaf[Key] = words({one.value: one for one in Key})
+_WIDE_KEYS: Leaf[Key] = words({one.value: one for one in Key if one is not Key.FOUR})
 _REARM: Leaf[Rearm] = words({one.value: one for one in Rearm})
 _START: Leaf[Start] = words({one.value: one for one in Start})
 
@@ -81,7 +82,7 @@ MEMORY: Record[dict[str, object]] = Record(
         key(
             "start",
             _START,
-            "the first packet of a later flow that meets it; left out: syn for drop, hold and icmp, else established",
+            "the first packet of a later flow that meets it; left out: established for what injects, else syn",
         ),
         key("coverage", SHARE, "share of later flows that meet it, drawn for each flow"),
         key("delay", TIME, "from the trigger to the first flow that meets it", "delay_ns"),
@@ -95,6 +96,22 @@ def _window(node: Scalar) -> Window:
     begin, end = day_window(node)
     return Window(begin_s=begin, end_s=end)
 
+
+def _turns(values: dict[str, object], node: Mapping, context: Context) -> None:
+    for word in ("awake_ns", "asleep_ns"):
+        if not values[word]:
+            context.refuse(node.place, "a cycle with a part that takes no time", "two times above 0")
+
+
+_CYCLE: Record[Cycle] = Record(
+    "cycle",
+    (
+        key("awake", TIME, "how long it is awake, first", "awake_ns", required=True),
+        key("asleep", TIME, "how long it then sleeps", "asleep_ns", required=True),
+    ),
+    Cycle,
+    check=_turns,
+)
 
 WHEN: Record[Schedule] = Record(
     "when",
@@ -111,9 +128,21 @@ WHEN: Record[Schedule] = Record(
             "days of the week",
         ),
         key("phase", become(ListOf(NAME, "phases", alone=True), frozenset), "phases of the run", "phases"),
+        key("cycle", _CYCLE, "awake and asleep in turn, from when the phase or the box began"),
         key("timezone", OFFSET, "hours by which local time is ahead of UTC", "utc_offset_s"),
     ),
     Schedule,
+)
+
+
+THRESHOLD: Record[Threshold] = Record(
+    "threshold",
+    (
+        key("more_than", integer(1, 100_000), "flows that are spared", required=True),
+        key("within", TIME, "the time over which flows are counted", "within_ns", required=True),
+        key("per", _WIDE_KEYS, "what flows that are counted together share", required=True),
+    ),
+    Threshold,
 )
 
 
@@ -128,6 +157,7 @@ class RuleShape(Shape[Rule]):
             key("match", MATCH, "which packets; {}: every packet", required=True),
             key("when", WHEN, "when it is awake; left out: always"),
             key("chance", SHARE, "share of flows, drawn for each flow"),
+            key("threshold", THRESHOLD, "it acts only on flows beyond so many that it matches within a time"),
             key("action", ACTIONS, "what is done: one action, or a list of them", "actions", required=True),
             key("memory", MEMORY, "residual censorship: what happens to later flows"),
         ),
@@ -176,7 +206,7 @@ def _memory(values: dict[str, object], of_rule: tuple[Action, ...], node: Mappin
             place, "a memory whose action does nothing to later flows", "an action that does something"
         )
     if "start" not in values:
-        stern = any(isinstance(action, Drop | Hold | AnswerIcmp | Rewrite) for action in residual)
+        stern = any(isinstance(action, Drop | Hold | AnswerIcmp | Rewrite | Slow) for action in residual)
         values = {**values, "start": Start.SYN if stern else Start.ESTABLISHED}
     return Memory(**values)  # type: ignore[arg-type]
 
@@ -247,6 +277,8 @@ def matches_everything(rule: Rule) -> bool:
         isinstance(rule.match, All)
         and not rule.match.parts
         and rule.chance == 1
-        and rule.when == Schedule()
+        and rule.when == ALWAYS
+        and rule.threshold is None
+        and not rule.slows
         and not all(isinstance(action, Log) for action in rule.actions)
     )

@@ -28,6 +28,7 @@ from middlebox.grammar.headers import ADDRESS, FLAGS
 from middlebox.grammar.injecting import DnsAnswering, HttpAnswering, Injecting
 from middlebox.grammar.problem import listed, near
 from middlebox.grammar.shape import Context, Forms, Leaf, Schema, Shape, become, words
+from middlebox.grammar.slowing import SLOWINGS
 from middlebox.grammar.source import Node, Scalar, Sequence
 from middlebox.grammar.units import PACKETS, TIMES
 from middlebox.packet import ACK, FIN, RST
@@ -84,6 +85,7 @@ _SHAPES: dict[str, tuple[Shape[Action], str]] = {
     "http": (HttpAnswering(), "answer an HTTP request in the server's name, and close: a block page or a redirect"),
     "icmp": (_ICMP, "tell the sender that the destination cannot be reached"),
     "hold": (become(TIMES, lambda draw: Hold(delay_ns=draw)), "forward the packet later: 200 ms, or 100-300 ms"),
+    **SLOWINGS,
 }
 
 _ALONE: dict[str, tuple[Callable[[], Action], str]] = {

@@ -130,6 +130,8 @@ def _field_schema(name: str) -> Schema:
         "under": value,
         "contains": value,
         "in": _one_or_many({"type": ["string", "integer"]}),
+        "above": {"type": "integer", "minimum": 0},
+        "below": {"type": "integer", "minimum": 1},
     }
     operators = {word: {"description": ABOUT[word], **operand[word]} for word in OPERATORS[kind]}
     asked: Schema = {"type": "object", "minProperties": 1, "properties": operators, "additionalProperties": False}

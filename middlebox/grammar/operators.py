@@ -9,24 +9,24 @@ import re
 from collections.abc import Callable, Iterable
 
 from middlebox import fields
-from middlebox.ability import Network
 from middlebox.dissect.base import Kind
 from middlebox.dissect.dns import TYPES
-from middlebox.grammar.entries import Entries, host_name
-from middlebox.grammar.headers import address, network
+from middlebox.grammar.entries import Entries
+from middlebox.grammar.headers import address
+from middlebox.grammar.operands import Operands
 from middlebox.grammar.problem import listed, near
-from middlebox.grammar.shape import TEXT, TRUTH, Context, Mismatch, Refused
-from middlebox.grammar.source import Form, Node, Scalar, Sequence
+from middlebox.grammar.shape import TEXT, TRUTH, Context
+from middlebox.grammar.source import Node, Scalar
 from middlebox.grammar.units import number_range, whole
-from middlebox.match import Contains, InRanges, Is, Operator, Present, Regex, Under, Within
+from middlebox.match import Above, Below, Contains, InRanges, Is, Operator, Present, Regex, Under, Within
 
 #: the operators that each type of field takes
 OPERATORS: dict[Kind, tuple[str, ...]] = {
     Kind.NAME: ("is", "under", "contains", "regex", "present"),
     Kind.TEXT: ("is", "contains", "regex", "present"),
     Kind.TEXTS: ("is", "contains", "regex", "present"),
-    Kind.NUMBER: ("is", "in", "present"),
-    Kind.NUMBERS: ("is", "in", "present"),
+    Kind.NUMBER: ("is", "in", "above", "below", "present"),
+    Kind.NUMBERS: ("is", "in", "above", "below", "present"),
     Kind.FLAG: ("is", "present"),
     Kind.ADDRESS: ("is", "in", "present"),
 }
@@ -37,99 +37,16 @@ ABOUT: dict[str, str] = {
     "contains": "this stands somewhere in the text",
     "regex": "this pattern (Python's re) is found in the text",
     "in": "the address lies in one of these networks; the number in one of these ranges ('1-1023')",
+    "above": "the number is larger than this",
+    "below": "the number is smaller than this",
     "present": "true: the field is there, whatever its value; false: it is not",
 }
-
-
-class _Names:
-    """The words of one operator's value, each a list's name or a literal."""
-
-    def __init__(self, node: Node, context: Context, field: str) -> None:
-        self.items = node.items if isinstance(node, Sequence) else (node,)
-        self.context = context
-        self.field = field
-        self.lists: list[Entries] = []
-        self.literals: list[Scalar] = []
-        if not self.items:
-            raise context.refuse(node.place, str(node), f"at least one value for '{field}'")
-        good = True
-        for item in self.items:
-            if not isinstance(item, Scalar) or (item.form is Form.NOTHING and not item.quoted):
-                context.refuse(item.place, str(item), f"a value for '{field}', or the name of a list")
-                good = False
-            elif item.text in context.broken_lists:
-                good = False  # it has been said what is wrong with that list
-            elif item.text in context.lists:
-                found = context.lists[item.text]
-                found.used = True
-                self.lists.append(found)
-            else:
-                self.literals.append(item)
-        if not good:
-            raise Refused
-
-    def unknown(self, item: Scalar, expected: str, hint: str = "") -> Refused:
-        like = near(item.text, self.context.lists)
-        return self.context.refuse(item.place, f"{item} for '{self.field}'", expected, hint or like)
-
-    def each(self, make: Callable[[Scalar], object]) -> list[object]:
-        made: list[object] = []
-        good = True
-        for item in self.literals:
-            try:
-                made.append(make(item))
-            except Refused:
-                good = False
-        if not good:
-            raise Refused
-        return made
-
-    def texts(self) -> list[str]:
-        every = [text for entries in self.lists for text in entries.texts]
-        return every + [item.text for item in self.literals]
-
-    def names(self) -> frozenset[str]:
-        """Host names."""
-
-        def name(item: Scalar) -> str:
-            if address(item.text) is not None:
-                raise self.unknown(item, "a host name", "an address is matched with server.ip, dst.ip or any.ip")
-            if "." not in item.text:
-                like = near(item.text, self.context.lists)
-                if not like:
-                    there = f"the lists are {listed(self.context.lists, 'and')}" if self.context.lists else ""
-                    like = f"{there or 'this policy has no lists'} (a top-level domain has its dot: '{item.text}.')"
-                raise self.context.refuse(
-                    item.place,
-                    f"{item} for '{self.field}': there is no list of that name",
-                    "a name with a dot, or the name of a list",
-                    like,
-                )
-            try:
-                return host_name(item.text)
-            except Mismatch as error:
-                raise self.unknown(item, "a host name", str(error)) from None
-
-        literals = self.each(name)
-        every = [one for entries in self.lists for one in entries.names(self.context)]
-        return frozenset(every).union(str(one) for one in literals)
-
-    def networks(self) -> tuple[Network, ...]:
-        def one(item: Scalar) -> Network:
-            try:
-                return network(item.text)
-            except Mismatch as error:
-                raise self.unknown(item, "a network such as 203.0.113.0/24, or a list's name", str(error)) from None
-
-        literals = [made for made in self.each(one) if made is not None]
-        every: list[Network] = [made for entries in self.lists for made in entries.networks(self.context)]
-        return (*every, *literals)  # type: ignore[arg-type]
 
 
 def _is(field: str, kind: Kind, node: Node, context: Context) -> Operator:
     if kind is Kind.FLAG:
         return Is(frozenset({TRUTH.read(node, context)}))
-    values = _Names(node, context, field)
+    values = Operands(node, context, field)
     if kind is Kind.NAME:
         return Is(frozenset(values.names()))
     if kind is Kind.ADDRESS:
@@ -157,7 +74,7 @@ def _is(field: str, kind: Kind, node: Node, context: Context) -> Operator:
     return Is(frozenset(_words(values, field)))
 
 
-def _numbers(values: _Names, field: str) -> Iterable[object]:
+def _numbers(values: Operands, field: str) -> Iterable[object]:
     def one(item: Scalar) -> int:
         number = whole(item.text)
         if number is None:
@@ -171,7 +88,7 @@ def _numbers(values: _Names, field: str) -> Iterable[object]:
     return [*values.each(one), *listed_numbers]
 
 
-def _bounded_entry(entries: Entries, index: int, field: str, values: _Names) -> int:
+def _bounded_entry(entries: Entries, index: int, field: str, values: Operands) -> int:
     item = Scalar(entries.place_of(index), entries.texts[index])
     number = whole(item.text)
     if number is None:
@@ -189,7 +106,7 @@ def _bounds_text(field: str) -> str:
     return "4 or 6" if field == "ip.version" else f"a whole number from 0 to {_limit(field)}"
 
 
-def _bounded(values: _Names, item: Scalar, field: str, number: int) -> int:
+def _bounded(values: Operands, item: Scalar, field: str, number: int) -> int:
     if number > _limit(field) or (field == "ip.version" and number not in (4, 6)):
         raise values.unknown(item, _bounds_text(field))
     return number
@@ -205,7 +122,7 @@ _FORMED: dict[str, tuple[str, str]] = {
 }
 
 
-def _words(values: _Names, field: str) -> Iterable[str]:
+def _words(values: Operands, field: str) -> Iterable[str]:
     """Texts, checked against the field's closed set or known form if it has one."""
     known = fields.PACKET_FIELDS[field].words if field in fields.PACKET_FIELDS else ()
     formed = _FORMED.get(field)
@@ -230,7 +147,7 @@ def _words(values: _Names, field: str) -> Iterable[str]:
 
 
 def _in(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    values = _Names(node, context, field)
+    values = Operands(node, context, field)
     if kind is Kind.ADDRESS:
         return Within(values.networks())
 
@@ -249,6 +166,28 @@ def _in(field: str, kind: Kind, node: Node, context: Context) -> Operator:
     return InRanges(tuple(ranges))
 
 
+def _bound(field: str, node: Node, context: Context, word: str) -> int:
+    """One number to compare with."""
+    number = whole(node.text.strip()) if isinstance(node, Scalar) else None
+    if number is None or number > _limit(field):
+        hint = (
+            f"for a range write: {field}: {{in: {node.text}}}" if isinstance(node, Scalar) and "-" in node.text else ""
+        )
+        raise context.refuse(node.place, f"{node} for '{field}'", f"one number such as '{word}: 2'", hint)
+    return number
+
+
+def _above(field: str, kind: Kind, node: Node, context: Context) -> Operator:
+    return Above(_bound(field, node, context, "above"))
+
+
+def _below(field: str, kind: Kind, node: Node, context: Context) -> Operator:
+    number = _bound(field, node, context, "below")
+    if not number:
+        raise context.refuse(node.place, f"below 0 for '{field}'", "a number above 0: nothing is below 0")
+    return Below(number)
+
+
 def _of_bytes(texts: Iterable[str], field: str, kind: Kind, node: Node, context: Context) -> None:
     """Refuse what no bytes can be: each byte of the wire is one Latin-1 character, and a name is in its ASCII form."""
     for text in texts:
@@ -261,7 +200,7 @@ def _of_bytes(texts: Iterable[str], field: str, kind: Kind, node: Node, context:
 
 
 def _contains(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    texts = _Names(node, context, field).texts()
+    texts = Operands(node, context, field).texts()
     _of_bytes(texts, field, kind, node, context)
     if "" in texts:
         raise context.refuse(node.place, "an empty text", f"a text for '{field}'", "present: true matches any value")
@@ -279,7 +218,7 @@ def _regex(field: str, kind: Kind, node: Node, context: Context) -> Operator:
 
 
 def _under(field: str, kind: Kind, node: Node, context: Context) -> Operator:
-    return Under(_Names(node, context, field).names())
+    return Under(Operands(node, context, field).names())
 
 
 def _present(field: str, kind: Kind, node: Node, context: Context) -> Operator:
@@ -292,5 +231,7 @@ READ: dict[str, Callable[[str, Kind, Node, Context], Operator]] = {
     "contains": _contains,
     "regex": _regex,
     "in": _in,
+    "above": _above,
+    "below": _below,
     "present": _present,
 }

@@ -54,7 +54,10 @@ _OVERLAP = {
 def box_sentences(policy: Policy) -> list[str]:
     """The sentences about `box:`."""
     ability = policy.ability
-    said = [_stands(ability), *_believes(ability), *_joins(ability), *_looks(ability)]
+    said = [_stands(ability), *_believes(ability), *_joins(ability)]
+    if any("quic" in rule.asks for rule in policy.rules):
+        said += _joins_quic(ability)
+    said += _looks(ability)
     initiator = any("initiator" in rule.match.fields() for rule in policy.rules)
     if initiator or ability.inside != INSIDE:
         said.append(f"Inside means {listed([str(network) for network in ability.inside])}.")
@@ -63,8 +66,9 @@ def box_sentences(policy: Policy) -> list[str]:
     limits = ability.limits
     said.append(
         f"It remembers up to {limits.flows:,} TCP connections and as many other flows, {limits.residual:,} entries of "
-        f"residual censorship and {limits.fragments:,} datagrams in pieces; beyond that the oldest goes. It gives up a "
-        f"connection when {bytes_text(limits.buffered)} of all connections wait to be read."
+        f"residual censorship, {limits.fragments:,} datagrams in pieces and {limits.buckets:,} shared buckets; beyond "
+        f"that the oldest goes. It gives up a connection when {bytes_text(limits.buffered)} of all connections wait to "
+        "be read."
     )
     return said
 
@@ -144,6 +148,16 @@ def _joins(ability: Ability) -> list[str]:
     else:
         said.append("It does not join IP fragments.")
     return said
+
+
+def _joins_quic(ability: Ability) -> list[str]:
+    able = ability.reassembly
+    frames = (
+        "joins the CRYPTO frames of a QUIC packet, in any order and among other frames"
+        if able.quic_frames
+        else "reads a QUIC ClientHello in the first frame of a packet alone, whatever that frame's length says"
+    )
+    return [f"It {frames}.", f"It {'joins' if able.quic_datagrams else 'does not join'} QUIC datagrams."]
 
 
 def _looks(ability: Ability) -> list[str]:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from middlebox import fields
 from middlebox.grammar.problem import listed
 from middlebox.match import (
+    Above,
     All,
     AnyOf,
+    Below,
     Contains,
     InRanges,
     Is,
@@ -54,6 +56,7 @@ _NOUNS = {
     "ip.length": "the length of the IP packet in bytes",
     "any.ip": "one of the two addresses",
     "any.port": "one of the two ports",
+    "port.order": "the order of the packet's source port and its destination port",
     "client.ip": "the client's address",
     "client.port": "the client's port",
     "server.ip": "the server's address",
@@ -118,6 +121,10 @@ def _operator(operator: Operator) -> str:
         return f"lies in {_some(str(network) for network in operator.networks)}"
     if isinstance(operator, InRanges):
         return f"is {_some(str(low) if low == high else f'{low} to {high}' for low, high in operator.ranges)}"
+    if isinstance(operator, Above):
+        return f"is above {operator.bound}"
+    if isinstance(operator, Below):
+        return f"is below {operator.bound}"
     raise TypeError(f"an operator of the type {type(operator).__name__} has no sentence")
 
 

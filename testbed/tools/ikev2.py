@@ -7,12 +7,15 @@ ESP is always carried in UDP 4500, as behind NAT. A request is sent again after 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import ClassVar
 
 from testbed import failure
 from testbed.tool import Host, Kind
 from testbed.tools import keys, places
 from testbed.tools.daemons import Daemon
+from testbed.tools.installed import need
 from testbed.tools.places import Spot
 from testbed.tools.serving import Client, Server, of_daemon, tunnel_way
 
@@ -26,7 +29,7 @@ _INTERFACE = "ipsec0"  #: kernel-libipsec knows no other name
 #: that is never reached, since that of the table decides who goes through the tunnel
 _CHARON = """\
 charon {{
-  load = random nonce openssl pem x509 pkcs1 pubkey hmac kdf sha1 sha2 vici kernel-libipsec kernel-netlink socket-default updown
+  load = random nonce openssl hmac kdf sha1 sha2 vici kernel-libipsec kernel-netlink socket-default updown
   routing_table = {table}
   routing_table_prio = {order}
   retransmit_timeout = 1.0
@@ -132,7 +135,7 @@ class Ikev2:
     name = "ikev2"
     about = "IKEv2 over UDP 500 and 4500, ESP in UDP"
     kind = Kind.TUNNEL
-    programs = {
+    programs: ClassVar[Mapping[str, str]] = {
         f"{_LIBRARY}/charon": "strongswan-charon",
         "swanctl": "strongswan-swanctl",
         f"{_LIBRARY}/plugins/libstrongswan-kernel-libipsec.so": "libcharon-extra-plugins",
@@ -145,6 +148,7 @@ class Ikev2:
         return "kernel-libipsec"
 
     def serve(self, relay: Host, limit_s: float = 30.0) -> Server:
+        need(self)
         spot = Spot(tool=self.name, number=5)
         address, secret = spot.address(relay), keys.password()
         with ExitStack() as undo:
@@ -185,7 +189,9 @@ class Ikev2:
 
 def _start(host: Host, spot: Spot, undo: ExitStack, files: dict[str, bytes | str]) -> Daemon:
     folder = spot.folder(host)
-    places.write(host, folder, files | {"strongswan.conf": _CHARON.format(folder=folder, table=spot.table, order=_ORDER)})
+    places.write(
+        host, folder, files | {"strongswan.conf": _CHARON.format(folder=folder, table=spot.table, order=_ORDER)}
+    )
     undo.callback(places.remove, host, folder)
     undo.callback(places.run, host, f"for family in -4 -6; do ip $family rule del pref {_ORDER} 2>/dev/null || :; done")
     env = {"STRONGSWAN_CONF": f"{folder}/strongswan.conf"}

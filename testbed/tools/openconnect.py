@@ -7,13 +7,16 @@ minutes sees what a user sees in an evening.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import ClassVar
 
 from testbed import failure
 from testbed.emulate.trust import Authority
 from testbed.tool import Host, Kind
 from testbed.tools import keys, places
 from testbed.tools.daemons import Daemon
+from testbed.tools.installed import need
 from testbed.tools.places import Spot
 from testbed.tools.serving import Client, Server, of_daemon, tunnel_way
 
@@ -48,8 +51,8 @@ dtls-legacy = true
 run-as-group = stay
 tls-priorities = "NORMAL:%SERVER_PRECEDENCE:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3"
 """
-#: by itself ocserv calls setgroups, which a user namespace of one user forbids, unless the group that it is to change to
-#: is number -1, which stands for none
+#: by itself ocserv calls setgroups, which a user namespace of one user forbids, unless the group that it is to change
+#: to is number -1, which stands for none
 _START = """\
 { cat /etc/group; echo "stay:x:4294967295:"; } >"$1/group"
 mount --bind "$1/group" /etc/group
@@ -72,7 +75,7 @@ class OpenConnect:
     name = "openconnect"
     about = f"AnyConnect over TLS (TCP {_PORT}) and DTLS (UDP {_PORT})"
     kind = Kind.TUNNEL
-    programs = {"ocserv": "ocserv", "openconnect": "openconnect"}
+    programs: ClassVar[Mapping[str, str]] = {"ocserv": "ocserv", "openconnect": "openconnect"}
     asks_version = ("openconnect", "--version")
     server_ports = (("tcp", _PORT), ("udp", _PORT))
 
@@ -80,6 +83,7 @@ class OpenConnect:
         return "openconnect"
 
     def serve(self, relay: Host, limit_s: float = 30.0) -> Server:
+        need(self)
         spot = Spot(tool=self.name, number=6)
         address, folder, password = spot.address(relay), spot.folder(relay), keys.password()
         authority = Authority.make()
@@ -92,8 +96,8 @@ class OpenConnect:
                 network=spot.inner.network_address,
                 mask=spot.inner.netmask,
             )
-            files = {"ocserv.conf": conf, "own.pem": own.certificate, "own.key": own.key, "ca.pem": authority.pem()}
-            places.write(relay, folder, files)
+            secret = {"own.pem": own.certificate, "own.key": own.key, "ca.pem": authority.pem()}
+            places.write(relay, folder, {"ocserv.conf": conf, **secret})
             undo.callback(places.remove, relay, folder)
             places.open_exit(relay, spot, inner=True)
             undo.callback(places.close_exit, relay, spot, inner=True)
@@ -105,10 +109,12 @@ class OpenConnect:
             def start(client: Host, source: str, undo: ExitStack) -> Client:
                 if client.name not in users:
                     users.append(client.name)
-                    places.run(relay, f"ocpasswd -c {folder}/passwd {client.name}", f"{password}\n{password}\n".encode())
+                    twice = f"{password}\n{password}\n".encode()
+                    places.run(relay, f"ocpasswd -c {folder}/passwd {client.name}", twice)
                 mine = spot.folder(client)
                 hook = _HOOK + places.lead(spot, '"$TUNDEV"', '"$INTERNAL_IP4_ADDRESS"')
-                places.write(client, mine, {"hook.sh": hook, "ca.pem": authority.pem(), "password": f"{password}\n"})
+                files = {"hook.sh": hook.encode(), "ca.pem": authority.pem(), "password": f"{password}\n".encode()}
+                places.write(client, mine, files)
                 undo.callback(places.remove, client, mine)
                 undo.callback(places.revert, client, spot)
                 places.approach(client, spot, address, source)

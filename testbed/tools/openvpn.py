@@ -7,13 +7,16 @@ user sees in an evening: a client notices a dead server after 15 s and gives one
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import ClassVar
 
 from testbed import failure
 from testbed.emulate.trust import Authority
 from testbed.tool import Host, Kind
 from testbed.tools import keys, places
 from testbed.tools.daemons import Daemon
+from testbed.tools.installed import need
 from testbed.tools.places import Spot
 from testbed.tools.serving import Client, Server, of_daemon, tunnel_way
 
@@ -69,7 +72,7 @@ class OpenVpn:
     """One way to carry OpenVPN."""
 
     kind = Kind.TUNNEL
-    programs = {"openvpn": "openvpn"}
+    programs: ClassVar[Mapping[str, str]] = {"openvpn": "openvpn"}
     asks_version = ("openvpn", "--version")
 
     def __init__(self, name: str, about: str, number: int, proto: str, port: int, *, tls_crypt: bool = False) -> None:
@@ -83,6 +86,7 @@ class OpenVpn:
         return "openvpn without DCO"
 
     def serve(self, relay: Host, limit_s: float = 30.0) -> Server:
+        need(self)
         spot, ((proto, port),) = self._spot, self.server_ports
         address = spot.address(relay)
         authority = Authority.make()

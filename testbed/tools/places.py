@@ -141,7 +141,9 @@ def revert(client: Host, spot: Spot) -> None:
     lines += [f"ip -6 rule del pref {order + 2} || :", f"ip -6 route flush table {table} || :"]
     lines += [f"ip route flush table {each} || :" for each in (table, _APPROACHES + spot.number)]
     # the inner address that `lead` keeps
-    lines += [f"ip -o -4 addr show dev lo to {spot.inner} | while read -r _ _ _ own _; do ip addr del $own dev lo; done"]
+    lines += [
+        f"ip -o -4 addr show dev lo to {spot.inner} | while read -r _ _ _ own _; do ip addr del $own dev lo; done"
+    ]
     run(client, "\n".join(lines))
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import ClassVar
 
 from testbed.tool import Host, Kind, Via
 from testbed.tools import keys, places
 from testbed.tools.daemons import Daemon
+from testbed.tools.installed import need
 from testbed.tools.places import Spot
 from testbed.tools.serving import Client, Server, of_daemon
 
@@ -28,7 +31,7 @@ class Shadowsocks:
     name = "shadowsocks"
     about = f"Shadowsocks over TCP {_PORT}, {_METHOD}"
     kind = Kind.PROXY
-    programs = {"ss-server": "shadowsocks-libev", "ss-local": "shadowsocks-libev"}
+    programs: ClassVar[Mapping[str, str]] = {"ss-server": "shadowsocks-libev", "ss-local": "shadowsocks-libev"}
     asks_version = ("ss-server", "-h")
     server_ports = (("tcp", _PORT),)
 
@@ -36,6 +39,7 @@ class Shadowsocks:
         return "shadowsocks-libev"
 
     def serve(self, relay: Host, limit_s: float = 30.0) -> Server:
+        need(self)
         spot = Spot(tool=self.name, number=7)
         address = spot.address(relay)
         both = {"server": address, "server_port": _PORT, "password": keys.password(), "method": _METHOD, "timeout": 300}

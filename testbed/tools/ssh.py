@@ -6,11 +6,14 @@ The client ends when its connection is lost, as it does for everybody; whoever w
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import ClassVar
 
 from testbed.tool import Host, Kind, Via
 from testbed.tools import keys, places
 from testbed.tools.daemons import Daemon
+from testbed.tools.installed import need
 from testbed.tools.places import Spot
 from testbed.tools.serving import Client, Server, of_daemon
 
@@ -75,7 +78,7 @@ class Ssh:
     name = "ssh"
     about = f"ssh -D over TCP {_PORT}"
     kind = Kind.PROXY
-    programs = {"sshd": "openssh-server", "ssh": "openssh-client"}
+    programs: ClassVar[Mapping[str, str]] = {"sshd": "openssh-server", "ssh": "openssh-client"}
     asks_version = ("ssh", "-V")
     server_ports = (("tcp", _PORT),)
 
@@ -83,6 +86,7 @@ class Ssh:
         return "openssh"
 
     def serve(self, relay: Host, limit_s: float = 30.0) -> Server:
+        need(self)
         # sshd cannot be told from which address it asks servers: it has the relay's own
         spot = Spot(tool=self.name, number=0)
         address, folder = spot.address(relay), spot.folder(relay)

@@ -16,6 +16,7 @@ from testbed.doctor import probe
 from testbed.tool import Host, Kind, Via
 from testbed.tools import places
 from testbed.tools.daemons import Daemon
+from testbed.tools.installed import KERNEL, need
 from testbed.tools.places import Spot
 from testbed.tools.serving import Client, Server
 
@@ -33,14 +34,18 @@ class WireGuard:
     name = "wireguard"
     about = "WireGuard over UDP 51820"
     kind = Kind.TUNNEL
-    programs = {"wg": "wireguard-tools", _GO: _GO}
     asks_version = ("wg", "--version")
     server_ports = (("udp", _PORT),)
 
+    @property
+    def programs(self) -> dict[str, str]:
+        return {"wg": "wireguard-tools"} | ({} if self.means() == KERNEL else {_GO: _GO})
+
     def means(self) -> str:
-        return "kernel" if probe().wireguard else _GO
+        return KERNEL if probe().wireguard else _GO
 
     def serve(self, relay: Host, limit_s: float = 30.0) -> Server:
+        need(self)
         spot = Spot(tool=self.name, number=1)
         key = X25519PrivateKey.generate()
         keys: dict[str, X25519PrivateKey] = {}
@@ -75,7 +80,7 @@ class WireGuard:
     def _interface(self, host: Host, limit_s: float, undo: ExitStack) -> Daemon | None:
         """Make the interface."""
         name = _interface(host)
-        if self.means() == "kernel":
+        if self.means() == KERNEL:
             places.run(host, f"ip link add {name} type wireguard")
             undo.callback(places.run, host, f"ip link del {name} || :")
             return None

@@ -9,9 +9,10 @@ import pytest
 from middlebox.ability import Ability, Placement
 from middlebox.action import Drop, Log
 from middlebox.match import All
-from middlebox.policy import Policy, PolicyError, Rule, Schedule, Window
+from middlebox.policy import Cycle, Policy, PolicyError, Rule, Schedule, Window
 
 EVERYTHING = All(())
+S = 1_000_000_000
 
 
 def at(text: str) -> int:
@@ -51,3 +52,23 @@ def test_a_rule_of_a_phase_sleeps_in_the_others() -> None:
     trial = Schedule(phases=frozenset({"trial"}))
     assert trial.awake(0, "trial")
     assert not trial.awake(0, "")
+
+
+def test_a_cycle_begins_awake_when_the_phase_does() -> None:
+    turns = Schedule(cycle=Cycle(60 * S, 30 * S))
+    for second, awake in ((0, True), (59, True), (60, False), (89, False), (90, True), (151, False)):
+        assert turns.awake(1000 * S + second * S, "", 1000 * S) is awake
+    assert turns.woke_ns(1100 * S, 1000 * S) == 1090 * S
+
+
+def test_a_rule_woke_with_its_hours_or_with_its_phase_whichever_came_later() -> None:
+    night = Schedule(windows=(Window(begin_s=20 * 3600, end_s=6 * 3600),))
+    noon = 1_723_723_200 * S  # 2024-08-15 12:00 UTC
+    assert night.woke_ns(noon + 9 * 3600 * S, noon) == noon + 8 * 3600 * S
+    assert night.woke_ns(noon + 13 * 3600 * S, noon) == noon + 8 * 3600 * S
+    assert night.woke_ns(noon + 9 * 3600 * S, noon + 8 * 3600 * S + 5) == noon + 8 * 3600 * S + 5
+
+
+def test_a_cycle_without_one_of_its_parts_cannot_be_built() -> None:
+    with pytest.raises(PolicyError, match="both above 0"):
+        Cycle(60, 0)

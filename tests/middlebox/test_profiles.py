@@ -8,13 +8,15 @@ import pytest
 from scapy.layers.dns import DNS, DNSRR
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 
 from middlebox.action import Log, Pass
 from middlebox.intent import BLOCKED, OK, intended
 from middlebox.load import PROFILES, load, load_whole, shipped
 from middlebox.verdict import Direction, Verdict
 from tests.middlebox.dialogue import NOON, Play, dropped, forged, get, hello, passed, pieces
+from tests.middlebox.dissect.quic_made import MANY, V2, crypto, flight, initial, long_packet, message
+from tests.middlebox.dissect.recorded import extension
 
 NAMES = sorted(shipped())
 #: policies that mean nothing of a blocked name in DNS, TLS or HTTP, and why
@@ -25,6 +27,7 @@ NOT_BY_NAME = {
     "lesson-2-address": "goes by addresses",
     "lesson-8-curfew": "an allow-list",
     "lesson-9-slow": "goes by addresses, and only delays",
+    "tspu-quic-2022": "goes by the version of QUIC",
 }
 
 
@@ -47,7 +50,7 @@ def test_every_profile_means_to_block_the_labs_blocked_site_and_spares_another(n
     policy = load(name)
     if name in NOT_BY_NAME:
         return
-    protocols = ("https", "http", "dns")
+    protocols = ("https", "h3", "http", "dns")
     means = {protocol: intended(policy, name="blocked.example", protocol=protocol) for protocol in protocols}
     assert BLOCKED in means.values(), means
     if name not in ("gfw-443-event", "ru-mobile-white-list"):
@@ -351,6 +354,151 @@ def test_the_curfew_begins_at_four_in_the_afternoon_of_its_own_time_zone() -> No
     assert 30 <= struck(13) <= 70  # 16:30
 
 
+def udp(
+    payload: bytes, *, back: bool = False, client: str = "10.0.0.1", sport: int = 40_000, dport: int = 443
+) -> Packet:
+    if back:
+        return IP(src="203.0.113.5", dst=client) / UDP(sport=dport, dport=sport) / Raw(payload)
+    return IP(src=client, dst="203.0.113.5") / UDP(sport=sport, dport=dport) / Raw(payload)
+
+
+def lost(box: Play, *first: bytes, sport: int = 40_000) -> bool:
+    """Send these datagrams, and say whether the client's next one, a second later, is lost; the first ones are not."""
+    assert all(not dropped(box.give(udp(data, sport=sport))) for data in first)
+    box.wait(1)
+    return dropped(box.give(udp(b"next", sport=sport)))
+
+
+def test_gfw_quic_lets_the_initial_go_and_then_loses_what_the_client_sends_for_three_minutes() -> None:
+    """Zohaib et al., USENIX Security 2025; V19."""
+    box = play("gfw-quic")
+    assert not dropped(box.give(udp(flight()[0])))
+    box.wait(0.050)
+    assert passed(box.give(udp(b"in time"))), "it acts after 60 ms at least"
+    box.wait(0.120)
+    begin = box.now_ns
+    assert dropped(box.give(udp(b"late")))
+    assert passed(box.give(udp(b"answer", back=True)))
+    assert dropped(box.give(udp(b"another port of the client's", sport=50_000)))
+    assert passed(box.give(udp(b"another port of the server's", dport=444)))
+    while box.now_ns < begin + 177 * 10**9:
+        box.wait(1)
+        assert dropped(box.give(udp(b"more")))
+        assert dropped(box.give(udp(flight()[0]))), "a new trigger does not start the time anew"
+    box.wait(5)
+    assert passed(box.give(udp(b"more")))
+    assert passed(box.give(udp(b"more", sport=50_001)))
+
+
+def shortest() -> bytes:
+    """A packet of 137 bytes with empty connection IDs."""
+    return initial(crypto(0, message(b"blocked.example", b"\x00\x2b\x00\x03\x02\x03\x04")), dcid=b"", size=137)
+
+
+def test_gfw_quic_reads_a_first_frame_whatever_its_length_and_the_smallest_packet() -> None:
+    """Payloads 1, 4 and 6 of the artifact."""
+    assert len(shortest()) == 137
+    assert lost(play("gfw-quic"), shortest())
+    assert lost(play("gfw-quic"), initial(b"\x06\x00\x00" + message(), size=1200))
+    assert lost(play("gfw-quic"), initial(crypto(0, message()), number_length=1, size=1200))
+
+
+def test_gfw_quic_is_evaded_as_published() -> None:
+    """Payloads 2, 3, 5, 7, 8, 9 and 10 of the artifact; the order of ports; junk first; two datagrams."""
+    hello = message()
+    whole = initial(crypto(0, hello), size=1200)
+    for evasion in (
+        [whole[:-1]],
+        [whole[:1] + b"\x00\x00\x00\x02" + whole[5:]],
+        [long_packet(0, scid=bytes(255), rest=bytes(900))],
+        [initial(crypto(0, message(b"x.example", extension(16, b"\x00\x10\x0fblocked.example"))), size=1200)],
+        [initial(b"\x01" + bytes(100) + crypto(0, hello), size=1200)],
+        [initial(crypto(0, hello), version=V2, size=1200)],
+        [initial(crypto(0, hello[:60]) + crypto(60, hello[60:]), size=1200)],
+        [*flight(alpn=MANY)],
+        [bytes(14), whole],
+        [long_packet(0, version=0x1A2A3A4A, rest=bytes(1100)), whole],
+        [initial(crypto(0, message(b"innocent.example")), size=1200)],
+    ):
+        assert not lost(play("gfw-quic"), *evasion)
+    assert lost(play("gfw-quic"), whole)
+    assert lost(play("gfw-quic"), whole, sport=444)
+    assert not lost(play("gfw-quic"), whole, sport=443)
+    assert not lost(play("gfw-quic"), whole, sport=442)
+
+
+@pytest.mark.parametrize(("gap", "struck"), [(59, False), (61, True)])
+def test_gfw_quic_remembers_a_flow_for_sixty_seconds(gap: int, struck: bool) -> None:
+    box = play("gfw-quic")
+    assert passed(box.give(udp(bytes(14))))
+    box.wait(gap)
+    assert lost(box, flight()[0]) is struck
+
+
+def test_gfw_quic_looks_at_what_comes_from_inside() -> None:
+    box = play("gfw-quic")
+    packet = IP(src="203.0.113.9", dst="10.0.0.7") / UDP(sport=40_000, dport=443)
+    assert passed(box.give(packet / Raw(flight()[0])))
+    box.wait(1)
+    assert passed(box.give(packet / Raw(b"next")))
+
+
+@pytest.mark.parametrize(("hour", "share"), [(0, 0.15), (5, 0.72), (12, 0.20), (23, 0.087)])
+def test_gfw_quic_strikes_in_beijing_by_the_hour(hour: int, share: float) -> None:
+    """V19: within five percentage points of the published mean, of a thousand flows."""
+    box = play("gfw-quic-beijing")
+    box.now_ns = NOON + ((hour - 8 - 12) % 24) * 3_600 * 10**9
+    data = flight()[0]
+    struck = 0
+    for n in range(1000):
+        decision = box.give(udp(data, client=f"10.0.{n >> 8}.{n & 255}", sport=20_000 + n))
+        struck += decision.rule == f"hour-{hour:02}"
+    assert abs(struck / 1000 - share) < 0.05
+
+
+def test_tspu_of_2022_drops_quic_by_its_version_alone() -> None:
+    """Xue et al., IMC 2022, as quoted by Zohaib et al.; V24."""
+    secret = long_packet(0, rest=b"\x00\x44\x00" + bytes(1023))
+    for data, sport, dport, struck in (
+        (flight("innocent.example")[0], 40_000, 443, True),
+        (secret[:1001], 40_000, 443, False),  # its length says that it goes on
+        (secret + bytes(1), 40_000, 443, True),  # which nobody can decrypt
+        (flight()[0], 40_000, 444, False),
+        (flight(version=V2)[0], 40_000, 443, False),
+        (initial(b"\x01", size=1001), 40_000, 443, True),
+        (initial(b"\x01", size=1000), 40_000, 443, False),
+        (long_packet(0, version=0xFF00001D, rest=bytes(1100)), 40_000, 443, False),
+    ):
+        box = play("tspu-quic-2022")
+        assert dropped(box.give(udp(data, sport=sport, dport=dport))) is struck
+        assert dropped(box.give(udp(b"answer", back=True, sport=sport, dport=dport))) is struck
+        assert passed(box.give(udp(b"another flow", sport=sport + 1, dport=dport)))
+        box.wait(421)
+        assert passed(box.give(udp(b"later", sport=sport, dport=dport)))
+    outside = IP(src="203.0.113.9", dst="10.0.0.7") / UDP(sport=40_000, dport=443) / Raw(flight()[0])
+    assert passed(play("tspu-quic-2022").give(outside))
+
+
+def test_the_vendors_gateway_reads_quic_over_two_datagrams_of_full_size() -> None:
+    box = play("tsg-generic")
+    one, two = flight(alpn=MANY)
+    assert passed(box.give(udp(one)))
+    assert dropped(box.give(udp(two)))
+    assert passed(play("tsg-generic").give(udp(shortest())))
+    assert passed(play("tsg-generic").give(udp(flight("innocent.example")[0])))
+
+
+def test_encrypted_client_hello_is_dropped_over_quic_as_well() -> None:
+    ech = extension(0xFE0D, bytes(40))
+    for name, more, struck in (
+        (b"cloudflare-ech.com", ech, True),
+        (b"other.example", ech, False),
+        (b"cloudflare-ech.com", b"", False),
+    ):
+        data = initial(crypto(0, message(name, more)), size=1200)
+        assert dropped(play("tspu-ech").give(udp(data))) is struck
+
+
 def test_ipv6_is_censored_like_ipv4() -> None:
     for name in NAMES:
         policy = load(name)
@@ -366,5 +514,6 @@ def test_ipv6_is_censored_like_ipv4() -> None:
 def test_no_profile_is_only_a_log() -> None:
     for name in NAMES:
         for rule in load(name).rules:
-            assert not all(isinstance(action, Pass | Log) for action in rule.actions), name
+            actions = rule.actions if rule.memory is None else (*rule.actions, *rule.memory.actions)
+            assert not all(isinstance(action, Pass | Log) for action in actions), name
     assert Direction.TO_CLIENT.reverse is Direction.TO_SERVER

@@ -228,9 +228,9 @@ rules:
         "It joins a TLS handshake message that comes in several records.",
         "It joins up to 64 IP fragments of a datagram and waits 30 s for them.",
         "It looks into what clients send.",
-        "It remembers up to 200,000 TCP connections and as many other flows, 200,000 entries of residual censorship "
-        "and 4,096 datagrams in pieces; beyond that the oldest goes. It gives up a connection when 64,000,000 bytes of "
-        "all connections wait to be read.",
+        "It remembers up to 200,000 TCP connections and as many other flows, 200,000 entries of residual "
+        "censorship, 4,096 datagrams in pieces and 200,000 shared buckets; beyond that the oldest goes. It gives up a "
+        "connection when 64,000,000 bytes of all connections wait to be read.",
         "Rule 1, 'sni': when the server name in a ClientHello is blocked.example or other.example, or a name below one "
         "of these, it injects 3 RST+ACK to each end (TTL 64, IP ID at random, DF not set, window 0) (in 98 % of flows, "
         "drawn for each flow).",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import middlebox.striking
+import middlebox.coming
 from middlebox.verdict import Verdict
 from tests.middlebox.dialogue import Play, S
 
@@ -16,7 +16,7 @@ HOLD = """
 
 
 def test_a_box_with_too_much_to_hold_forwards_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middlebox.striking, "MAX_HELD", 3)
+    monkeypatch.setattr(middlebox.coming, "MAX_HELD", 3)
     play = Play(HOLD)
     verdicts = [play.ask("a.example", port=1000 + index).verdict for index in range(5)]
     assert verdicts == [Verdict.HOLD] * 3 + [Verdict.PASS] * 2

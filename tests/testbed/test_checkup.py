@@ -16,6 +16,7 @@ ALL = Features(**{field.name: Found(True) for field in dataclasses.fields(Featur
 def _last(monkeypatch: pytest.MonkeyPatch, features: Features) -> Line:
     monkeypatch.setattr(checkup, "probe", lambda: features)
     monkeypatch.setattr(checkup, "_programs", lambda: iter(()))
+    monkeypatch.setattr(checkup, "_tools", lambda _features: iter(()))
     monkeypatch.setattr(checkup, "_libraries", lambda: iter(()))
     return list(report())[-1]
 

@@ -27,11 +27,12 @@ class Gopher:
 
 
 def test_the_protocols_of_the_first_policies_are_there() -> None:
-    assert set(DISSECTORS) >= {"tls", "http", "dns"}
-    assert {name: DISSECTORS[name].transports for name in ("tls", "http", "dns")} == {
+    assert set(DISSECTORS) >= {"tls", "http", "dns", "quic"}
+    assert {name: DISSECTORS[name].transports for name in ("tls", "http", "dns", "quic")} == {
         "tls": {"tcp"},
         "http": {"tcp"},
         "dns": {"udp", "tcp"},
+        "quic": {"udp"},
     }
     assert {name: DISSECTORS[name].repeats for name in ("tls", "http", "dns")} == {
         "tls": False,
@@ -41,7 +42,9 @@ def test_the_protocols_of_the_first_policies_are_there() -> None:
 
 
 def test_fields_have_the_promised_types() -> None:
-    told = {name: field.kind.name for name, field in FIELDS.items() if name.split(".")[0] in ("tls", "http", "dns")}
+    told = {
+        name: field.kind.name for name, field in FIELDS.items() if name.split(".")[0] in ("tls", "http", "dns", "quic")
+    }
     assert told == {
         "tls.sni": "NAME",
         "tls.alpn": "TEXTS",
@@ -61,6 +64,14 @@ def test_fields_have_the_promised_types() -> None:
         "dns.name": "NAME",
         "dns.type": "TEXT",
         "dns.questions": "NUMBER",
+        "quic.version": "TEXT",
+        "quic.initial": "FLAG",
+        "quic.dcid_length": "NUMBER",
+        "quic.sni": "NAME",
+        "quic.alpn": "TEXTS",
+        "quic.ech": "FLAG",
+        "quic.ja3": "TEXT",
+        "quic.ja4": "TEXT",
     }
 
 

@@ -46,7 +46,7 @@ tcp:
   header: plain
   idle: 10 min
 reassembly: {segments: false, overlap: strict, window: 1 kB, buffer: 2 kB, records: false, fragments: false,
-             max_fragments: 45, fragment_timeout: 5 s}
+             quic_frames: false, quic_datagrams: false, max_fragments: 45, fragment_timeout: 5 s}
 inspect: {directions: [to-server, to-client], packets: 20, bytes: 16 kB, stranger: 101 bytes}
 limits: {flows: 10, residual: 20, buffered: 5 MB, fragments: 30}
 injectors:
@@ -73,6 +73,7 @@ def test_every_word_of_a_box_arrives() -> None:
     assert (tcp.header, tcp.idle_ns) == (Header.PLAIN, 600 * 10**9)
     able = box.reassembly
     assert (able.segments, able.records, able.fragments, able.overlap) == (False, False, False, Overlap.STRICT)
+    assert (able.quic_frames, able.quic_datagrams) == (False, False)
     assert (able.window, able.buffer, able.max_fragments, able.fragment_timeout_ns) == (1000, 2000, 45, 5 * 10**9)
     assert box.inspect.directions == frozenset(Direction)
     assert (box.inspect.packets, box.inspect.bytes, box.inspect.stranger) == (20, 16_000, 101)
@@ -100,6 +101,7 @@ def test_reassembly_may_be_true_or_false_as_a_whole() -> None:
     assert read(BOX, "reassembly: true").reassembly == Reassembly()
     able = read(BOX, "reassembly: false").reassembly
     assert (able.segments, able.records, able.fragments) == (False, False, False)
+    assert (able.quic_frames, able.quic_datagrams) == (False, False)
 
 
 def test_nxdomain_is_an_answer_of_its_own() -> None:

@@ -63,4 +63,7 @@ def test_a_box_beside_the_path_takes_no_packet_into_its_hands(text: str) -> None
 def test_every_action_has_its_word_and_what_it_does() -> None:
     assert tuple(action_words()) == ACTION_WORDS
     assert all(action_words().values())
-    assert set(ACTION_WORDS) == {"pass", "log", "drop", "reset", "fin", "rewrite", "dns", "http", "icmp", "hold"}
+    slow = {"police", "shape", "delay", "lose", "degrade", "freeze"}
+    assert set(ACTION_WORDS) == slow | {
+        *("pass", "log", "drop", "reset", "fin", "rewrite", "dns", "http", "icmp", "hold"),
+    }

@@ -51,6 +51,19 @@ def test_what_it_joins_and_how_far_it_looks() -> None:
     assert "It looks into what both sides send." in said("inspect: {directions: [to-client, to-server]}")
 
 
+def test_what_it_joins_of_quic_is_told_if_a_rule_asks_for_it() -> None:
+    rule = read(RULE, "{name: a, match: {quic.sni: blocked.example}, action: drop}")
+    assert "QUIC" not in said("{}")
+    text = said("{}", rule)
+    assert "It joins the CRYPTO frames of a QUIC packet, in any order and among other frames." in text
+    assert "It joins QUIC datagrams." in text
+    text = said("reassembly: {quic_frames: false, quic_datagrams: false}", rule)
+    assert (
+        "It reads a QUIC ClientHello in the first frame of a packet alone, whatever that frame's length says." in text
+    )
+    assert "It does not join QUIC datagrams." in text
+
+
 def test_odd_abilities_are_told_only_where_there_are_any() -> None:
     plain = said("{}")
     assert "does not believe packets with a TTL" not in plain

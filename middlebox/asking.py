@@ -1,0 +1,104 @@
+"""Which rule decides: the rules of one policy are asked in their order, each when it is awake and its chance comes up.
+
+What a rule does, `striking` and `slowing` carry out; what a packet told, the reader has found before.
+"""
+
+from __future__ import annotations
+
+from middlebox.action import Log
+from middlebox.chance import fraction
+from middlebox.counting import Thresholds
+from middlebox.looking import Looking
+from middlebox.match import Within
+from middlebox.passing import Passing
+from middlebox.policy import Moment, Policy, Rule
+from middlebox.reading import Reader
+from middlebox.residual import Residual
+from middlebox.striking import Striking
+from middlebox.verdict import Decision, Disposition
+
+
+class Asking:
+    """The rules of one box, and the clock that they are awake by."""
+
+    __slots__ = (
+        *("_always", "_inside", "_reader", "_residual", "_rules", "_seed", "_striking", "_thresholds"),
+        *("phase", "since_ns"),
+    )
+
+    def __init__(self, policy: Policy, seed: int, reader: Reader, residual: Residual, striking: Striking) -> None:
+        self.phase = ""
+        self.since_ns = 0  #: when the phase began; before the first one, when the first packet came
+        self._seed = seed
+        self._rules = policy.rules
+        self._always = tuple(rule for rule in policy.rules if not rule.asks)  # asked at each packet
+        self._inside = Within(policy.ability.inside)
+        self._reader = reader
+        self._residual = residual
+        self._striking = striking
+        self._thresholds = Thresholds(policy.ability.limits.residual)
+
+    def carry(self, before: Asking) -> None:
+        """Go on where another policy's rules were: in the same phase, with the flows counted so far."""
+        self.phase, self.since_ns = before.phase, before.since_ns
+        self._thresholds = before._thresholds
+
+    def moment(self, now_ns: int) -> Moment:
+        return Moment(now_ns, self.phase, self.since_ns)
+
+    def awake(self, rule: Rule, now_ns: int) -> bool:
+        return rule.when.awake(now_ns, self.phase, self.since_ns)
+
+    def ask(self, packet: Passing) -> Decision:
+        """Ask the rules in their order; the first that matches decides, unless it only logs."""
+        flow = packet.flow
+        if flow is not None and flow.passed is not None:
+            return self._untouched(packet)
+        rules = self._rules if packet.changed or flow is None else self._always
+        if not rules:
+            return self._untouched(packet)
+        logged: Decision | None = None
+        look = self.look(packet)
+        for rule in rules:
+            if rule.match.test(look) is not True or not self._may(rule, packet):
+                continue
+            if flow is not None and rule.slows and flow.suffers(rule):
+                return logged or self._untouched(packet)  # what it does lies on the flow already
+            decision = self._striking.strike(rule, packet, look)
+            if not all(isinstance(action, Log) for action in rule.actions):
+                return decision
+            logged = logged or decision
+        return logged or self._untouched(packet)
+
+    def look(self, packet: Passing) -> Looking:
+        believed, joined = packet.believed and packet.flow is not None, packet.view.raw is not packet.raw
+        return Looking(self._inside, packet.view, packet.flow, packet.direction, believed, joined)
+
+    def _may(self, rule: Rule, packet: Passing) -> bool:
+        """The schedule, the chance and the threshold of a rule that matches.
+
+        What slows a flow lies on it also while its rule sleeps, and then does nothing.
+        """
+        if not rule.slows and not self.awake(rule, packet.now_ns):
+            packet.say(f"rule '{rule.name}' matches, but it sleeps now")
+            return False
+        if rule.chance < 1 and fraction(self._seed, rule.name, packet.text) >= rule.chance:
+            packet.say(f"rule '{rule.name}' matches, but chance spares this flow")
+            return False
+        if rule.threshold is not None:
+            said = self._thresholds.spare(rule, rule.threshold, packet)
+            if said:
+                packet.say(said)
+                return False
+        return True
+
+    def _untouched(self, packet: Passing) -> Decision:
+        """No rule matches; the flow is settled if none can match any more."""
+        flow = packet.flow
+        if flow is not None and not self._always and self._reader.finished(flow):
+            flow.settled = True
+            flow.facts.clear()  # nobody will ask for them again
+        if flow is None or not flow.settled:
+            return packet.passed()
+        later = bool(self._residual) and self._residual.concerns(packet.view, packet.now_ns)
+        return packet.passed(Disposition.INSPECT if later else Disposition.PASS)
