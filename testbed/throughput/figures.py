@@ -12,12 +12,13 @@ from testbed.figures import BLUE, GREY, ORANGE, VERMILION, bare, canvas, dot, sv
 from testbed.findings import policies_of, targets_of
 from testbed.leg import MAIN
 from testbed.result import CONTROL
-from testbed.series import Kept
+from testbed.series import Kept, Series
 from testbed.throughput.findings import Cell, of, policy_rates
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: M. Okabe, K. Ito: the rest of their palette that is dark enough on white
 GREEN, PURPLE, SKY, BLACK = "#009E73", "#CC79A7", "#56B4E9", "#000000"
@@ -25,7 +26,7 @@ _COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK)
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = (0, (4, 2))
 #: seconds of a span in the lower row of the figure over time
-SPAN_S = 0.5
+SPAN_S = 1.0
 
 
 def goodputs(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
@@ -34,6 +35,7 @@ def goodputs(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
     targets = [str(one["name"]) for one in targets_of(manifest)]
     rates = policy_rates(manifest)
     figure = canvas(2.1 + 1.9 * max(1, len(policies)), 1.35 + 0.36 * len(targets))
+    _apart(figure)
     axes = figure.subplots(1, max(1, len(policies)), sharey=True, sharex=True, squeeze=False)[0]
     shown = [one.goodput for one in found if one.goodput and one.goodput.low > 0]
     low = min([one.low for one in shown] + list(rates.values()), default=1e4) / 2
@@ -54,14 +56,15 @@ def goodputs(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
         axis.set_title(policy, fontsize=9.5)
         axis.set_xscale("log")
         axis.set_xlim(low, high)
+        axis.axvspan(low, high, color="#f7f7f7", zorder=0)
         _rate_ticks(axis)
         bare(axis)
     axes[0].set_yticks(range(len(targets)), targets)
     axes[0].set_ylim(len(targets) - 0.5, -0.5)
     figure.supxlabel("goodput, bit/s, logarithmic (line: 95 % interval of the median)", fontsize=8.5)
     handles = [
-        dot("o", VERMILION, "the policy means it"),
-        dot("s", BLUE, "the policy does not mean it"),
+        dot("o", VERMILION, "under the policy, which means it"),
+        dot("s", BLUE, "under the policy, which does not"),
         dot("D", GREY, "control"),
         _cross(),
         _line(ORANGE, "the policy's rate"),
@@ -89,48 +92,58 @@ def typical(kept: Sequence[Kept], rows: pd.DataFrame, policy: str, target: str) 
 
 
 def over_time(kept: Sequence[Kept], rows: pd.DataFrame, manifest: dict[str, Any], target: str) -> str:
-    """One attempt of each policy: content that had arrived, and the rate at which it came."""
-    policies = policies_of(manifest)
+    """One attempt of each policy, and one of the control: content that had arrived, and the rate at which it came."""
+    policies = policies_of(manifest)[1:]
     rates = policy_rates(manifest)
     chosen = {policy: typical(kept, rows, policy, target) for policy in policies}
-    slowed = [one.series for policy, one in chosen.items() if one and policy != CONTROL]
+    control = typical(kept, rows, CONTROL, target)
+    slowed = [one.series for one in chosen.values() if one]
     longest = max((one.end_s - one.from_s for one in slowed), default=1.0)
     most = max((one.bytes[-1] / 1000 for one in slowed if one.bytes), default=1.0)
-    figure = canvas(1.0 + 1.85 * len(policies), 4.3)
-    axes = figure.subplots(2, len(policies), sharex=True, sharey="row", squeeze=False)
+    figure = canvas(1.2 + 2.15 * max(1, len(policies)), 4.4)
+    _apart(figure)
+    axes = figure.subplots(2, max(1, len(policies)), sharex=True, sharey="row", squeeze=False)
     top = 1.0
     for column, policy in enumerate(policies):
         upper, lower = axes[0][column], axes[1][column]
         upper.set_title(policy, fontsize=9.5)
-        colour = GREY if policy == CONTROL else _COLOURS[(column - 1) % len(_COLOURS)]
-        one = chosen[policy]
+        if control:
+            _content(upper, control.series, GREY, 1.2)
         if policy in rates:
-            upper.plot(
-                [0, longest], [0, rates[policy] / 8000 * longest], color=ORANGE, linestyle=(0, (4, 2)), linewidth=1.2
-            )
-            lower.axhline(rates[policy] / 1000, color=ORANGE, linestyle=(0, (4, 2)), linewidth=1.2)
+            line = {"color": ORANGE, "linestyle": _DASHES, "linewidth": 1.3}
+            upper.plot([0, longest], [0, rates[policy] / 8000 * longest], **line)
+            lower.axhline(rates[policy] / 1000, **line)
+        one = chosen[policy]
         if one:
-            series = one.series
-            times = [when - series.from_s for when in series.times_s if when >= series.from_s]
-            amounts = [series.at(series.from_s + when) / 1000 for when in times]
-            upper.plot(times, amounts, color=colour, linewidth=1.8)
-            spans = [value / 1000 for value in series.rates(0, SPAN_S)]
-            edges = [SPAN_S * number for number in range(len(spans) + 1)]
+            colour = _COLOURS[column % len(_COLOURS)]
+            _content(upper, one.series, colour, 1.9)
+            spans = [value / 1000 for value in one.series.rates(0, SPAN_S)]
             if spans:
-                lower.stairs(spans, edges, color=colour, linewidth=1.4, fill=False)
-                if policy != CONTROL:
-                    top = max(top, *spans)
+                lower.stairs(spans, [SPAN_S * number for number in range(len(spans) + 1)], color=colour, linewidth=1.5)
+                top = max(top, *spans)
         bare(upper, both=True)
         bare(lower, both=True)
     axes[0][0].set_ylim(0, 1.08 * most)
     axes[1][0].set_ylim(0, 1.08 * top)
     axes[0][0].set_xlim(0, longest)
     axes[0][0].set_ylabel("content received, kB", fontsize=8.5)
-    axes[1][0].set_ylabel(f"goodput, kbit/s\n(spans of {SPAN_S:g} s)", fontsize=8.5)
+    axes[1][0].set_ylabel(f"goodput, kbit/s, in spans of {SPAN_S:g} s", fontsize=8.5)
     figure.supxlabel("seconds since the content was asked for", fontsize=8.5)
-    handles = [_line(GREY, "control (leaves the figure at the top)", solid=True), _line(ORANGE, "the policy's rate")]
+    handles = [_line(GREY, "control (leaves the panel at its top)", solid=True), _line(ORANGE, "the policy's rate")]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
     return svg(figure)
+
+
+def _content(axis: Axes, series: Series, colour: str, width: float) -> None:
+    times = [0.0, *(when - series.from_s for when in series.times_s if when >= series.from_s)]
+    axis.plot(times, [series.at(series.from_s + when) / 1000 for when in times], color=colour, linewidth=width)
+
+
+def _apart(figure: Figure) -> None:
+    """Let panels stand clear of each other."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(wspace=0.07)  # type: ignore[call-arg]  # of the constrained layout, which all figures here have
 
 
 def signatures(rows: pd.DataFrame, manifest: dict[str, Any], targets: Sequence[str]) -> str:
@@ -164,9 +177,12 @@ def signatures(rows: pd.DataFrame, manifest: dict[str, Any], targets: Sequence[s
             drawn[policy] = dot(shape, colour, policy)
         axis.set_title(target, fontsize=9.5)
         axis.set_xscale("log")
+        words = {"fontsize": 8.5, "color": GREY, "style": "italic", "transform": axis.transAxes}
+        axis.text(0.03, 0.97, "loss without a queue: a policer", va="top", ha="left", **words)
+        axis.text(0.97, 0.14, "a queue without loss: a shaper", va="bottom", ha="right", **words)
         _plain_ticks(axis)
         bare(axis, both=True)
-    axes[0].set_ylim(-0.03 * most, 1.12 * most)
+    axes[0].set_ylim(-0.03 * most, 1.3 * most)
     axes[0].set_ylabel("data segments sent again, %", fontsize=8.5)
     figure.supxlabel("median round trip under load, ms, logarithmic (both by the sender's kernel)", fontsize=8.5)
     figure.legend(

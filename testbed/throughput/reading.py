@@ -69,6 +69,7 @@ def sections(folder: Path, drawings: Mapping[str, str]) -> list[str]:
     manifest = read_manifest(folder)
     found = findings.cells(read_rows(folder), manifest)
     return [
+        tables.short(found, manifest),
         tables.results(found, manifest),
         policies(manifest, lambda policy: telling.sentences(policy, found, manifest)),
         pictures(drawings, _TITLES),

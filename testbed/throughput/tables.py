@@ -20,6 +20,45 @@ from testbed.throughput.telling import milli, rate, rates, times
 _SHADE = {"ok": "ok", "throttled": "some", "degraded": "some", "blocked": "blocked"}
 
 
+def short(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
+    """One line a policy: what its users got, and how the sender's kernel saw it."""
+    targets = [one for one in targets_of(manifest) if one["listed"]]
+    direct = [str(one["name"]) for one in targets if not one["tool"]]
+    around = [str(one["name"]) for one in targets if one["tool"]]
+    lines = []
+    for policy in policies_of(manifest):
+        words = []
+        for name in direct:
+            cell = of(found, policy, name)
+            words.append(_brief(cell))
+        seen = [means(cell, of(found, CONTROL, cell.target)) for cell in found if cell.policy == policy]
+        how = dict.fromkeys(
+            one.value
+            for one, cell in zip(seen, [cell for cell in found if cell.policy == policy], strict=True)
+            if cell.target in direct and cell.outcome in ("throttled", "degraded") and one.value
+        )
+        words.append("<br>".join(how) or "-")
+        if around:
+            words.append("<br>".join(f"{escape(name)}: {_brief(of(found, policy, name))}" for name in around))
+        lines.append(f"<tr><th>{escape(policy)}</th>" + "".join(f"<td>{word}</td>" for word in words) + "</tr>")
+    head = ["policy", *direct, "what the sender's kernel saw", *(["and through the tool"] if around else [])]
+    titles = "".join(f"<th>{escape(word)}</th>" for word in head)
+    return (
+        f'<section><h2>In short</h2><table class="plain"><thead><tr>{titles}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></section>"
+    )
+
+
+def _brief(cell: Cell | None) -> str:
+    if cell is None or not cell.n:
+        return "-"
+    if cell.outcome == "blocked":
+        return f"<b>blocked</b>{f' after {cell.got.value / 1000:.0f} kB' if cell.got else ''}"
+    if cell.workload == "web-object" and cell.seconds:
+        return f"<b>{cell.outcome}</b>, {cell.seconds.value:.1f} s"
+    return f"<b>{cell.outcome}</b>, {rate(cell.goodput.value)}" if cell.goodput else f"<b>{cell.outcome}</b>"
+
+
 def results(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
     """Policy by target: the outcome, the goodput, its ratio to the control, and what the sender's kernel saw."""
     policies = policies_of(manifest)

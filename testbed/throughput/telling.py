@@ -121,9 +121,10 @@ def _slowed(cell: Cell, control: Cell | None) -> str:
         text += f" Its goodput was {rate(cell.goodput.value)} (95 % interval {rates(cell.goodput)}){to}"
         wanted = expected(cell)
         if wanted and cell.rate:
+            apart = 100 * (cell.goodput.value / wanted - 1)
             text += (
                 f"; the policy's {rate(cell.rate)} of packets leave {rate(wanted)} of content, "
-                f"from which that is {100 * (cell.goodput.value / wanted - 1):+.0f} %"
+                f"and it was {abs(apart):.0f} % {'above' if apart > 0 else 'below'} that"
             )
         text += "."
     if cell.seconds and control and control.seconds and cell.workload == "web-object":
