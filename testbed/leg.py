@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from itertools import groupby
 from typing import Any, Protocol
 
 from middlebox.intent import intended
 from middlebox.policy import Policy
+from testbed.addresses import Addresses
 from testbed.emulate.outside import LabError
 from testbed.fidelity import WITHOUT_BOX, BoxWatch, Judgement
 from testbed.judging import Normal, judge
@@ -25,6 +26,7 @@ from testbed.passage import Passage, Passages
 from testbed.result import CONTROL, Fidelity, Outcome, Row
 from testbed.scenario import Scenario
 from testbed.series import Series
+from testbed.sites import Site
 from testbed.tool import Host
 from testbed.topology import Role, Topology
 from testbed.workload import Ask, Observation, Target, no_result
@@ -40,17 +42,6 @@ HEAVY_APART_S = 0.25
 MORE_ROUNDS = 2
 
 
-class Site(Protocol):
-    """A name with its true addresses."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def ipv4(self) -> str: ...
-    @property
-    def ipv6(self) -> str: ...
-
-
 class RunningLab(Protocol):
     """What a leg asks of a lab; `testbed.Lab` is one."""
 
@@ -61,34 +52,6 @@ class RunningLab(Protocol):
     def host(self, name: str) -> Host: ...
     def box_stats(self, name: str = "box", *, reset: bool = False) -> Mapping[str, Any] | None: ...
     def facts(self) -> Mapping[str, Any]: ...
-
-
-class Addresses:
-    """Fresh addresses out of a subscriber's blocks; after the last one they begin anew, which `reused` counts.
-
-    Safe for threads. The host's own first address is left out, since names are looked up from it.
-    """
-
-    def __init__(self, block4: IPv4Network, block6: IPv6Network, first4: str) -> None:
-        self._block4, self._block6 = block4, block6
-        self._first4 = first4
-        self._there = block4.num_addresses - 2
-        self._given = 0
-        self._lock = threading.Lock()
-
-    def fresh(self) -> tuple[str, str]:
-        """An IPv4 and an IPv6 address."""
-        with self._lock:
-            while True:
-                number = self._given % self._there + 1
-                self._given += 1
-                four = str(self._block4[number])
-                if four != self._first4:
-                    return four, str(self._block6[number + 1])
-
-    @property
-    def reused(self) -> int:
-        return max(0, self._given - self._there)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -63,8 +63,8 @@ def goodputs(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
     axes[0].set_ylim(len(targets) - 0.5, -0.5)
     figure.supxlabel("goodput, bit/s, logarithmic (line: 95 % interval of the median)", fontsize=8.5)
     handles = [
-        dot("o", VERMILION, "under the policy, which means it"),
-        dot("s", BLUE, "under the policy, which does not"),
+        dot("o", VERMILION, "meant by the policy"),
+        dot("s", BLUE, "not meant by the policy"),
         dot("D", GREY, "control"),
         _cross(),
         _line(ORANGE, "the policy's rate"),
@@ -179,10 +179,10 @@ def signatures(rows: pd.DataFrame, manifest: dict[str, Any], targets: Sequence[s
         axis.set_xscale("log")
         words = {"fontsize": 8.5, "color": GREY, "style": "italic", "transform": axis.transAxes}
         axis.text(0.03, 0.97, "loss without a queue: a policer", va="top", ha="left", **words)
-        axis.text(0.97, 0.14, "a queue without loss: a shaper", va="bottom", ha="right", **words)
+        axis.text(0.97, 0.02, "a queue without loss: a shaper", va="bottom", ha="right", **words)
         _plain_ticks(axis)
         bare(axis, both=True)
-    axes[0].set_ylim(-0.03 * most, 1.3 * most)
+    axes[0].set_ylim(-0.17 * most, 1.27 * most)
     axes[0].set_ylabel("data segments sent again, %", fontsize=8.5)
     figure.supxlabel("median round trip under load, ms, logarithmic (both by the sender's kernel)", fontsize=8.5)
     figure.legend(

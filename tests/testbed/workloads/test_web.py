@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from testbed.result import Outcome
-from testbed.workload import Ask, Target
+from testbed.tool import Via
+from testbed.workload import Ask, Done, Host, Observation, Target
 from testbed.workloads.web import Browser, Web, WebWithoutSni
 from tests.testbed.workloads.on_this_machine import Ended, Saying, ThisMachine
 
@@ -207,3 +209,38 @@ def test_curl_is_told_the_source_and_the_family() -> None:
     assert words[:2] == ["curl", "-q"]
     assert "--ipv6" in words
     assert words[words.index("--interface") + 1] == "host!2001:db8::5"
+
+
+def test_through_a_tool_the_page_counts_only_if_it_came_out_there(server: Server, certificate: Path) -> None:
+    def through(exit: str, answer: str) -> Observation:
+        ask = dataclasses.replace(_ask(server, certificate), via=Via(source="127.0.0.1", exit=exit))
+        server.page("This is blocked.example.\n")
+        asked = _Twice(ask.host, then=Ended(stdout=f"{answer}\n\n{{}}"))
+        return Web().measure(dataclasses.replace(ask, host=asked))
+
+    seen = through("198.51.100.201", "198.51.100.201")
+    assert (seen.outcome, seen.exit_address) == (Outcome.OK, "198.51.100.201")
+    past = through("198.51.100.201", "10.0.0.1")
+    assert past.outcome is Outcome.NO_RESULT
+    assert "it went past the tool: the server saw 10.0.0.1" in past.note
+
+
+class _Twice:
+    """Runs the first command, and answers the second."""
+
+    def __init__(self, host: Host, then: Ended) -> None:
+        self._host, self._then, self._asked = host, then, 0
+
+    def run(self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None) -> Done:
+        self._asked += 1
+        return self._host.run(argv, timeout=timeout, env=env) if self._asked == 1 else self._then
+
+
+def test_a_proxy_is_asked_for_the_page_and_nobody_else(server: Server, certificate: Path) -> None:
+    host = Saying(ended=Ended())
+    ask = dataclasses.replace(_ask(server, certificate), host=host, via=Via(proxy="socks5h://127.0.0.1:1080", exit="x"))
+    Web().measure(ask)
+    (words,) = host.asked
+    assert words[words.index("--proxy") + 1] == "socks5h://127.0.0.1:1080"
+    assert "--noproxy" not in words
+    assert "--interface" not in words
