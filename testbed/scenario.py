@@ -66,6 +66,11 @@ class Scenario:
                 raise ValueError(f"target '{target.name}': {unknown('workload', target.workload, WORKLOADS)}")
             if target.tool and target.tool not in TOOLS:
                 raise ValueError(f"target '{target.name}': {unknown('tool', target.tool, TOOLS)}")
+            if target.seconds >= self.limit_s:
+                raise ValueError(
+                    f"target '{target.name}' is watched for {target.seconds:g} s, but a client gives up after "
+                    f"{self.limit_s:g} s (limit)"
+                )
         if self.topology not in SHIPPED:
             raise ValueError(unknown("topology", self.topology, SHIPPED))
         if shipped(self.topology).node(self.subscriber).role is not Role.SUBSCRIBER:

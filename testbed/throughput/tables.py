@@ -27,21 +27,18 @@ def short(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
     around = [str(one["name"]) for one in targets if one["tool"]]
     lines = []
     for policy in policies_of(manifest):
-        words = []
-        for name in direct:
-            cell = of(found, policy, name)
-            words.append(_brief(cell))
-        seen = [means(cell, of(found, CONTROL, cell.target)) for cell in found if cell.policy == policy]
-        how = dict.fromkeys(
-            one.value
-            for one, cell in zip(seen, [cell for cell in found if cell.policy == policy], strict=True)
-            if cell.target in direct and cell.outcome in ("throttled", "degraded") and one.value
-        )
-        words.append("<br>".join(how) or "-")
+        words = [_brief(of(found, policy, name)) for name in direct]
+        slowed = [
+            cell
+            for cell in found
+            if cell.policy == policy and cell.target in direct and cell.outcome in ("throttled", "degraded")
+        ]
+        how = dict.fromkeys(means(cell, of(found, CONTROL, cell.target)).value for cell in slowed)
+        words.append("<br>".join(filter(None, how)) or "-")
         if around:
-            words.append("<br>".join(f"{escape(name)}: {_brief(of(found, policy, name))}" for name in around))
+            words.append("<br>".join(f"{_brief(of(found, policy, name))}" for name in around))
         lines.append(f"<tr><th>{escape(policy)}</th>" + "".join(f"<td>{word}</td>" for word in words) + "</tr>")
-    head = ["policy", *direct, "what the sender's kernel saw", *(["and through the tool"] if around else [])]
+    head = ["policy", *direct, "what the sender's kernel saw", *(["the same through a tool"] if around else [])]
     titles = "".join(f"<th>{escape(word)}</th>" for word in head)
     return (
         f'<section><h2>In short</h2><table class="plain"><thead><tr>{titles}</tr></thead>'
@@ -53,10 +50,12 @@ def _brief(cell: Cell | None) -> str:
     if cell is None or not cell.n:
         return "-"
     if cell.outcome == "blocked":
-        return f"<b>blocked</b>{f' after {cell.got.value / 1000:.0f} kB' if cell.got else ''}"
-    if cell.workload == "web-object" and cell.seconds:
-        return f"<b>{cell.outcome}</b>, {cell.seconds.value:.1f} s"
-    return f"<b>{cell.outcome}</b>, {rate(cell.goodput.value)}" if cell.goodput else f"<b>{cell.outcome}</b>"
+        much = f"after {cell.got.value / 1000:.0f} kB" if cell.got else ""
+    elif cell.workload == "web-object" and cell.seconds:
+        much = f"{cell.seconds.value:.1f} s"
+    else:
+        much = rate(cell.goodput.value) if cell.goodput else ""
+    return f"<b>{cell.outcome}</b>" + (f" <span>{much}</span>" if much else "")
 
 
 def results(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
