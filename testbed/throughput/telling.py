@@ -122,9 +122,9 @@ def _slowed(cell: Cell, control: Cell | None) -> str:
         wanted = expected(cell)
         if wanted and cell.rate:
             apart = 100 * (cell.goodput.value / wanted - 1)
+            much = f"{abs(apart):.0f} % {'above' if apart > 0 else 'below'} that" if abs(apart) >= 0.5 else "just that"
             text += (
-                f"; the policy's {rate(cell.rate)} of packets leave {rate(wanted)} of content, "
-                f"and it was {abs(apart):.0f} % {'above' if apart > 0 else 'below'} that"
+                f"; the policy's {rate(cell.rate)} of packets leave {rate(wanted)} of content, and it was {much}"
             )
         text += "."
     if cell.seconds and control and control.seconds and cell.workload == "web-object":
