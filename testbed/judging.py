@@ -23,7 +23,7 @@ LATE_S = 0.1
 #: bytes of a TLS handshake with a certificate (RFC 8446, 2): at the rate that was then seen they take their time
 HANDSHAKE_BYTES = 4_000
 #: a rate is steady if, in spans of equal length, the fastest and the slowest are not further from the median than this
-FASTEST, SLOWEST = 1.5, 0.5
+FASTEST, SLOWEST = 1.35, 0.65
 #: spans to tell it by, each this long: a policer's bursts and TCP's pauses last a second
 SPANS, LEAST_SPAN_S, MOST_SPAN_S = 5, 0.5, 2.0
 #: seconds of content left out of that, at least: a full bucket, slow start
@@ -34,13 +34,13 @@ STALLED = 0.05
 
 RULE = (
     "An attempt that got nothing, not all, or not what it asked for before the client gave up, or in which nothing "
-    "moved "
-    "for {stall_s:g} s, is blocked. Any other is compared with the control's attempts at the same target in the same "
-    "run. It is slow if its goodput is less than half of the control's median and less than the control's minimum. It "
-    "is late if its TLS handshake took 0.1 s longer than the control's longest, beyond what 4 kB need at its goodput. "
-    "Slow but not late, and at a steady rate, is throttled: cut into five spans of 0.5 to 2 s after the first two "
-    "seconds, no span is faster than 1.5 times or slower than half of the median span. Slow otherwise, or late, is "
-    "degraded; what is counted there are segments that had reached the other end, in any order. All else is ok."
+    "moved for {stall_s:g} s, is blocked. Any other is compared with the control's attempts at the same target in the "
+    f"same run. It is slow if its goodput is less than {SLOW:g} of the control's median and less than the control's "
+    f"minimum. It is late if its TLS handshake took {LATE_S:g} s longer than the control's longest, beyond what "
+    f"{HANDSHAKE_BYTES / 1000:g} kB need at its goodput. Slow but not late, and at a steady rate, is throttled: "
+    f"cut into {SPANS} spans of {LEAST_SPAN_S:g} to {MOST_SPAN_S:g} s after the first {SETTLE_S:g} s, no span brings "
+    f"more than {FASTEST:g} times or less than {SLOWEST:g} times what the median span brings, counted in segments that "
+    "had reached the other end in any order. Slow otherwise, or late, is degraded. All else is ok."
 )
 
 

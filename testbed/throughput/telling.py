@@ -123,9 +123,7 @@ def _slowed(cell: Cell, control: Cell | None) -> str:
         if wanted and cell.rate:
             apart = 100 * (cell.goodput.value / wanted - 1)
             much = f"{abs(apart):.0f} % {'above' if apart > 0 else 'below'} that" if abs(apart) >= 0.5 else "just that"
-            text += (
-                f"; the policy's {rate(cell.rate)} of packets leave {rate(wanted)} of content, and it was {much}"
-            )
+            text += f"; the policy's {rate(cell.rate)} of packets leave {rate(wanted)} of content, and it was {much}"
         text += "."
     if cell.seconds and control and control.seconds and cell.workload == "web-object":
         text += f" The user waited {cell.seconds.value:.1f} s, not {control.seconds.value:.1f} s."
@@ -133,9 +131,16 @@ def _slowed(cell: Cell, control: Cell | None) -> str:
     if how in _CALLED and cell.rtt and cell.least_rtt and cell.resent:
         text += (
             f" The sender's kernel saw round trips of {milli(cell.rtt)} ({milli(cell.least_rtt)} at the least) and "
-            f"sent {percent(cell.resent.value)} of its segments again: {_CALLED[how]}."
+            f"sent {percent(cell.resent.value)} of its segments again: {_called(how, cell.outcome)}."
         )
     return text
+
+
+def _called(how: Means, outcome: str) -> str:
+    """What does this; loss alone is a policer's only if the rate was steady."""
+    if how is Means.LOSS and outcome != "throttled":
+        return "loss without a queue and without a steady rate, which is random loss"
+    return _CALLED[how]
 
 
 def _spared(who: str, some: Sequence[Cell]) -> list[str]:

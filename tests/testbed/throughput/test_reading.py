@@ -15,7 +15,7 @@ def test_the_report_has_table_words_figures_and_the_rule(tmp_path: Path) -> None
     for title in ("How fast it was", "What was found", "Figures", "What the boxes did", "How it was measured"):
         assert f"<h2>{title}</h2>" in text
     assert "How slow &lt;is&gt; it?" in text
-    assert "is throttled: cut into five spans" in text
+    assert "is throttled: cut into 5 spans" in text
     assert "for 8 s, is blocked" in text
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     assert names == {"goodputs.svg", "over-time.svg", "signatures.svg"}
