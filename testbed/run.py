@@ -54,7 +54,7 @@ class Ran:
 class Recorder:
     """Where rows go, from all threads: onto the disk, and as a step of progress."""
 
-    def __init__(self, file: RowsFile, series: SeriesFile, progress: Callable[[Row], None]) -> None:
+    def __init__(self, file: RowsFile, progress: Callable[[Row], None], series: SeriesFile | None = None) -> None:
         self._file = file
         self._series = series
         self._progress = progress
@@ -69,7 +69,9 @@ class Recorder:
             self._progress(row)
 
     def keep(self, row: Row, series: Series) -> None:
-        """Keep how an attempt went over time."""
+        """Keep how an attempt went over time, if that is kept at all."""
+        if self._series is None:
+            return
         with self._lock:
             self._series.write(series, policy=row.policy, target=row.target, phase=row.phase, attempt=row.attempt)
 
@@ -116,7 +118,7 @@ def run(
     with RowsFile(folder) as rows, ExitStack() as stack:
         series = SeriesFile(folder)
         stack.callback(series.close)
-        record = Recorder(rows, series, progress)
+        record = Recorder(rows, progress, series)
         endings = stack.enter_context(ThreadPoolExecutor(len(policies) + 1, thread_name_prefix="ending"))
         waiting: list[Future[dict[str, Any]]] = []
         for policy in (None, *policies):

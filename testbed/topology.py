@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
 
@@ -287,6 +288,8 @@ SHIPPED: dict[str, Callable[[], Topology]] = {
     "long": lambda: national(name="long", transit=10),
     "asymmetric": lambda: national(name="asymmetric", asymmetric=True),
     "two-boxes": lambda: national(name="two-boxes", boxes=(1, 2)),
+    "many": lambda: national(name="many", subscribers=16, access=("fixed",)),
+    "pakistan": lambda: import_module("testbed.pakistan").pakistan(),  # which is made of these parts
 }
 
 

@@ -24,8 +24,10 @@ HELP = "measure one scenario under its policies, with a control run, and write a
 
 def configure(parser: argparse.ArgumentParser) -> None:
     from testbed.scenario import SETTINGS
+    from testbed.timeline.command import SETTINGS as OF_TIMELINES
 
     known = "; ".join(f"{name}: {setting.about}" for name, setting in SETTINGS.items())
+    known += "; for scenarios along a timeline: " + "; ".join(f"{name}: {one}" for name, one in OF_TIMELINES.items())
     parser.add_argument("scenario", metavar="SCENARIO", help="a scenario's name, such as sni-filtering")
     parser.add_argument(
         "--policy", action="append", metavar="P", help="a shipped policy or a path; again for more (default: its own)"
@@ -40,6 +42,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from testbed.scenario import find
+
+    try:
+        scenario: object = find(args.scenario)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    from testbed.timeline import command
+    from testbed.timeline.values import Timeline
+
+    if isinstance(scenario, Timeline):  # it runs along a timeline, and not attempt by attempt
+        return command.main(args, scenario)
+    return _attempt_by_attempt(args)
+
+
+def _attempt_by_attempt(args: argparse.Namespace) -> int:
     from testbed import report, run
     from testbed.lab import LabError, MissingToolError
     from testbed.reading import reading

@@ -56,7 +56,7 @@ _SERVER = """\
     ssl_certificate {home}/{certificate}.pem;
     location = / {{ default_type text/plain; return 200 "{text}\\n"; }}
     location = /page {{ default_type text/html; alias {home}/{certificate}.html; }}
-    location /object/ {{ alias {home}/object/; }}
+    location /object/ {{ alias {home}/object/; add_header X-From $remote_addr; }}
     location = /where {{ default_type text/plain; return 200 "$remote_addr\\n"; }}
     location = /upload {{ proxy_pass http://unix:{home}/received.sock; }}
   }}
