@@ -125,7 +125,7 @@ WHEN: Record[Schedule] = Record(
         key(
             "days",
             become(ListOf(words({day: n for n, day in enumerate(DAYS)}), "days", alone=True), frozenset),
-            "days of the week",
+            "days of the week; hours over midnight belong to the day on which they begin",
         ),
         key("phase", become(ListOf(NAME, "phases", alone=True), frozenset), "phases of the run", "phases"),
         key("cycle", _CYCLE, "awake and asleep in turn, from when the phase or the box began"),

@@ -197,6 +197,14 @@ def test_every_word_of_a_rule_that_is_changed_changes_the_sentences() -> None:
     assert len({whole, *texts}) == len(changed) + 1
 
 
+def test_hours_over_midnight_say_to_which_day_they_belong() -> None:
+    night = Schedule(windows=(Window(begin_s=22 * 3600, end_s=2 * 3600),), days=frozenset({3}))
+    assert (
+        "is awake only at 22:00-02:00, on thu (UTC; hours over midnight belong to the day on which they begin)."
+    ) in said(dataclasses.replace(RULE, when=night))
+    assert "midnight" not in said(dataclasses.replace(RULE, when=dataclasses.replace(night, days=frozenset())))
+
+
 def test_a_policy_is_read_back_in_full(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(
