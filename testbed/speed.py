@@ -13,8 +13,8 @@ import time
 
 from testbed.topology import Topology, Way
 
-#: seconds that `_work` takes with Python 3.11 on one core of a current server, where a box adds 0.5 to 3 ms to one packet
-#: in a hundred
+#: seconds that `_work` takes with Python 3.11 on one core of a current server, where a box adds 0.5 to 3 ms to one
+#: packet in a hundred
 REFERENCE_S = 0.0001
 #: how many times slower a machine may be before its network is slowed down: 3 ms become 24, which is more than the half
 #: round trip that a row's fidelity allows in the shipped networks, but that is the worst of a run and not its rule

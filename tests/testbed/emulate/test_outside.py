@@ -56,7 +56,7 @@ def test_a_process_that_is_killed_while_the_lab_comes_up_is_said_to_have_been_ki
         waiting(self)
 
     monkeypatch.setattr(Holding, "_await_ready", kill_first)
-    with pytest.raises(LabError, match="^the lab's first process was killed while it came up"):
+    with pytest.raises(LabError, match=r"^the lab's first process was killed while it came up"):
         Lab(topology="small").start()
 
 
