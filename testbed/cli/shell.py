@@ -186,7 +186,7 @@ class Shell:
         for sentence in answer["sentences"]:
             print(sentence, flush=True)
         for rule, hits in answer["hits"].items():
-            print(f"  {rule}: {hits} times", flush=True)
+            print(f"  {rule}: {hits} time{'' if hits == 1 else 's'}", flush=True)
         return 0
 
     def _stats(self, box: str, _words: list[str]) -> int:
