@@ -98,6 +98,8 @@ def run(
 ) -> Ran:
     """Measure; raises `LabError` if a lab cannot be brought up. What was measured until then stays in `folder`."""
     texts = [{"name": one.name, "about": one.about, "text": one.source_text} for one in policies]
+    for told, one in zip(texts, policies, strict=True):
+        told["memories"] = ", ".join(sorted({rule.memory.key.value for rule in one.rules if rule.memory}))
     manifest = manifests.begin(scenario, run=folder.name, seed=seed, policies=texts, command=command)
     manifest["started"] = _now()
     manifests.write(folder, manifest)

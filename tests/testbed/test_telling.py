@@ -71,8 +71,10 @@ def test_a_policy_that_also_means_innocents_is_called_collateral_damage(tmp_path
     assert "Collateral damage: the rules also mean 'innocent', and blocked 2 of 2" in said
 
 
-def _found(*probes: tuple[float, bool], triggers: int = 3, beside: bool | None = False) -> ResidualFound:
-    return ResidualFound(policy="p", triggers=triggers, probes=probes, neighbour_blocked=beside)
+def _found(
+    *probes: tuple[float, bool], triggers: int = 3, beside: bool | None = False, by_port: bool = False
+) -> ResidualFound:
+    return ResidualFound(policy="p", triggers=triggers, probes=probes, neighbour_blocked=beside, by_port_alone=by_port)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,9 @@ def _found(*probes: tuple[float, bool], triggers: int = 3, beside: bool | None =
     [
         (_found(triggers=0), "not measured", "the trigger was not blocked"),
         (_found(), "not measured", "no probe could be trusted"),
-        (_found((2.0, False), (3.0, False)), "none seen", "the first 2.0 s after the trigger"),
+        (_found((2.0, False), (3.0, False)), "none seen up to 3.0 s", "got through, 2.0 s to 3.0 s after the trigger."),
+        (_found((2.0, False), by_port=True), "not asked: 4-tuples", "was not asked for: it remembers 4-tuples"),
+        (_found((2.0, True), (4.0, False), by_port=True), "2.0 to 4.0 s", "for between 2.0 s and 4.0 s."),
         (
             _found((2.0, True), (60.0, True), beside=True),
             "more than 60 s",
