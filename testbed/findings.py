@@ -55,9 +55,9 @@ class ResidualFound:
     triggers: int
     probes: tuple[tuple[float, bool], ...]  #: when, and whether it was blocked; in the order of the waits
     neighbour_blocked: bool | None  #: a probe from another address of the same subscriber; None: not asked
-    by_port_alone: bool = (
-        False  #: all that the policy remembers are 4-tuples: no probe, from a port of its own, met one
-    )
+    #: all that the policy remembers are 4-tuples, which no probe can meet: each comes from a port of its own
+    by_port_alone: bool = False
+    waiting: bool = False  #: further probes are still to come
 
     @property
     def last_blocked_s(self) -> float | None:
@@ -142,6 +142,7 @@ def residuals(rows: pd.DataFrame, manifest: dict[str, Any]) -> list[ResidualFoun
                 triggers=len(triggers),
                 probes=tuple((float(when), outcome == "blocked") for when, outcome in pairs),
                 neighbour_blocked=bool((beside["outcome"] == "blocked").any()) if len(beside) else None,
+                waiting=bool(manifest.get("waiting")),
                 by_port_alone=keys[policy] == Key.FOUR.value,
             )
         )

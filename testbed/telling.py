@@ -132,6 +132,8 @@ def residual_span(found: ResidualFound) -> str:
     """How long it lasted, for a table."""
     if not found.triggers or not found.probes:
         return "not measured"
+    if found.waiting:
+        return "still being measured"
     last, free = found.last_blocked_s, found.first_free_s
     if last is None and found.by_port_alone:
         return "not asked: 4-tuples"
@@ -146,6 +148,10 @@ def residual_sentence(found: ResidualFound, longest_s: float) -> str:
         return "Residual censorship was not measured: the trigger was not blocked."
     if not found.probes:
         return "Residual censorship was not measured: no probe could be trusted."
+    if found.waiting:
+        so_far = f"the last probe, {found.probes[-1][0]:.1f} s after its trigger,"
+        got = "got through" if found.probes[-1][0] != found.last_blocked_s else "was blocked"
+        return f"Residual censorship is still being measured; {so_far} {got}."
     blocked = sum(one for _, one in found.probes)
     last, free = found.last_blocked_s, found.first_free_s
     beside = {

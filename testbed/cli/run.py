@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from testbed import report, run
     from testbed.lab import LabError, MissingToolError
+    from testbed.residual import steps
     from testbed.telling import summary
 
     scenario, policies = _understand(args)
@@ -61,6 +62,12 @@ def main(args: argparse.Namespace) -> int:
         )
     try:
         with _Bar(run.total(scenario, policies)) as bar:
+
+            def stage(name: str) -> None:
+                bar.stage(name)
+                if not name and steps(scenario):
+                    bar.say(f"report so far: {report.write(folder)} (residual censorship is still being measured)")
+
             ran = run.run(
                 scenario,
                 policies,
@@ -68,7 +75,7 @@ def main(args: argparse.Namespace) -> int:
                 folder=folder,
                 command=command,
                 progress=bar.step,
-                stage=bar.stage,
+                stage=stage,
             )
     except (LabError, MissingToolError) as error:
         raise NoResultError(f"{error} (what was measured until then: {folder})") from None
@@ -172,3 +179,7 @@ class _Bar:
         self._progress.update(self._task, description=words)
         if self._progress.disable:
             print(f"measuring: {words}", file=sys.stderr)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._console.print(text, soft_wrap=True, markup=False, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,12 @@ def _found(
 def test_residual_censorship_is_told_as_it_was_found(found: ResidualFound, span: str, words: str) -> None:
     assert residual_span(found) == span
     assert words in residual_sentence(found, 60)
+
+
+@pytest.mark.parametrize(("blocked", "word"), [(True, "was blocked"), (False, "got through")])
+def test_while_probes_are_to_come_nothing_is_concluded(blocked: bool, word: str) -> None:
+    found = dataclasses.replace(_found((2.0, True), (9.0, blocked)), waiting=True)
+    assert residual_span(found) == "still being measured"
+    assert residual_sentence(found, 60).endswith(
+        f"still being measured; the last probe, 9.0 s after its trigger, {word}."
+    )
