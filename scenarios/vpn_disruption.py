@@ -19,8 +19,8 @@ FACTS = {
     "openvpn-tls-crypt": "OpenVPN's opcodes and session IDs, which tls-crypt leaves in the clear",
     "ikev2": "IKEv2's header, whose lengths add up",
     "openconnect": (
-        "the DTLS hello beside its TLS, which itself looks like any other; where that hello is lost, its client waits for "
-        "longer than people wait here before it goes by TLS alone"
+        "the DTLS hello beside its TLS, which itself looks like any other; where that hello is lost, its client waits "
+        "for longer than people wait here before it goes by TLS alone"
     ),
     "ssh": "the first line that both ends say",
     "shadowsocks": "nothing but that its first bytes look random, by the published rule on fully encrypted traffic",

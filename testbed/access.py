@@ -16,8 +16,9 @@ _TITLES = {
     "shares": ("Blocked shares", "The same numbers as in the table."),
     "times": (
         "How long it took",
-        "One mark an attempt. Resets fail within a round trip or two; silent drops cost the user the whole time "
-        "that the client is willing to wait.",
+        "One mark an attempt, from the start of the client program. The reset itself comes within a round trip of "
+        "the ClientHello; what dominates an attempt that is reset is the client's own processor time, as several "
+        "clients start at once. Silent drops cost the user the whole time that the client is willing to wait.",
     ),
     "residual": (
         "Residual censorship",

@@ -37,6 +37,7 @@ def shares(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
         axis.set_title(policy, fontsize=9.5)
         axis.set_xlim(-6, 106)
         axis.set_xticks([0, 50, 100])
+        _inward(axis)
         bare(axis)
     axes[0].set_yticks(range(len(targets)), targets)
     axes[0].set_ylim(len(targets) - 0.5, -0.5)
@@ -113,6 +114,13 @@ def bare(axis: Axes, *, both: bool = False) -> None:
     axis.xaxis.label.set_fontsize(8.5)
     for side in axis.spines.values():
         side.set_visible(False)
+
+
+def _inward(axis: Axes) -> None:
+    """Put the first and the last number inside, or they run together with those of the neighbours."""
+    numbers = axis.get_xticklabels()
+    numbers[0].set_horizontalalignment("left")
+    numbers[-1].set_horizontalalignment("right")
 
 
 def _plain_numbers(axis: Axes) -> None:

@@ -51,7 +51,12 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     scenario = manifest["scenario"]
     broken = [check for check in manifest["checks"] if not check["held"]]
     notes = []
-    if not manifest["finished"]:
+    if manifest.get("waiting"):
+        notes.append(
+            "All is measured but residual censorship: its last probes are still to come, "
+            f"{scenario['residual_wait_s']:g} s after their triggers. This page is replaced when they are over."
+        )
+    elif not manifest["finished"]:
         notes.append("This run was ended before it was over: it shows the attempts made until then.")
     notes += [
         ("No trustworthy result: " if one["lab"] else "Expected but not so: ") + one["text"] + "." for one in broken

@@ -136,6 +136,8 @@ _MEASURES = (
     "recovery_s",
 )
 
+_WHOLE = ("bytes", "queue_drops", "tunnel_attempts", "reconnects")
+
 COLUMNS = tuple(one.name for one in fields(Row))  #: in the order of the files
 
 _TEXT = tuple(name for name in COLUMNS if name not in (*_MEASURES, "seed", "attempt"))
@@ -160,7 +162,8 @@ class RowsFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-            read_rows(self._jsonl.parent).to_csv(self._csv, index=False)
+            rows = read_rows(self._jsonl.parent)
+            rows.astype(dict.fromkeys(_WHOLE, "Int64")).to_csv(self._csv, index=False)  # 60, and not 60.0
 
     def __enter__(self) -> RowsFile:
         return self

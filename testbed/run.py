@@ -110,8 +110,13 @@ def run(
     progress: Callable[[Row], None] = lambda row: None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> Ran:
-    """Measure; raises `LabError` if a lab cannot be brought up. What was measured until then stays in `folder`."""
+    """Measure; raises `LabError` if a lab cannot be brought up. What was measured until then stays in `folder`.
+
+    `stage` is told each policy's name, and "" when only the last probes of residual censorship are waited for.
+    """
     texts = [{"name": one.name, "about": one.about, "text": one.source_text, "rate": held_to(one)} for one in policies]
+    for told, one in zip(texts, policies, strict=True):
+        told["memories"] = ", ".join(sorted({rule.memory.key.value for rule in one.rules if rule.memory}))
     manifest = manifests.begin(scenario, run=folder.name, seed=seed, policies=texts, command=command)
     manifest["started"] = _now()
     manifests.write(folder, manifest)
@@ -128,8 +133,11 @@ def run(
             opened.leg.measure()
             waiting.append(endings.submit(opened.end))
             manifest["sites"] = opened.sites
+        manifest["waiting"] = steps(scenario) > 0
+        manifests.write(folder, manifest)  # a report can be made already, of all but the last probes
         stage("")
         manifest["legs"] = [one.result() for one in waiting]
+        manifest["waiting"] = False
     if len(policies) == 1:
         _link(folder, policies[0].name)
     found = reading(manifest).checks(folder)

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+from datetime import datetime
 
 from curl_cffi import Curl, CurlError, CurlInfo, CurlOpt
 
@@ -42,7 +43,7 @@ def main(url: str, browser: str, family: str, limit: str, source: str = "", prox
         curl.setopt(CurlOpt.NOPROXY, b"*")
     curl.setopt(CurlOpt.WRITEDATA, body)
     curl.setopt(CurlOpt.VERBOSE, 1)
-    curl.setopt(CurlOpt.DEBUGFUNCTION, lambda kind, data: log.write(data) if kind == 0 else None)
+    curl.setopt(CurlOpt.DEBUGFUNCTION, lambda kind, data: log.write(_clock() + data) if kind == 0 else None)
     authorities = os.environ.get("CURL_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
     if authorities:  # else the library's own list, which does not know a lab's authority
         curl.setopt(CurlOpt.CAINFO, authorities.encode())
@@ -61,6 +62,11 @@ def main(url: str, browser: str, family: str, limit: str, source: str = "", prox
     sys.stdout.write(body.getvalue().decode(errors="replace") + "\n" + json.dumps(report))
     curl.close()
     return code
+
+
+def _clock() -> bytes:
+    """What `curl --verbose --trace-time` writes before each line of its log."""
+    return f"{datetime.now():%H:%M:%S.%f} * ".encode()
 
 
 def _words(text: str) -> str:

@@ -28,6 +28,10 @@ BROWSER = "chrome131"
 _GRACE_S = 5.0  #: beyond the client's own limit; then the tool hangs, which is no result
 
 _CONNECT_FAILED = re.compile(r"connect to .* failed: (.+)")  # the cause stands only in the verbose log
+#: a line of the verbose log with its time of day, as curl's --trace-time writes it
+_LOGGED = re.compile(r"^(\d\d):(\d\d):(\d\d\.\d+) \* (.*)$", re.MULTILINE)
+#: how the log's lines begin of which the first says that TCP is connected: newer versions go on with TLS at once
+_CONNECTED = ("Connected to ", "Established connection to ", "Cipher selection: ", "ALPN: ")
 
 
 class Web:
@@ -93,7 +97,7 @@ class Browser:
 
 
 def _curl(ask: Ask, url: str, *further: str) -> list[str]:
-    words = ["curl", "-q", "--silent", "--show-error", "--verbose"]
+    words = ["curl", "-q", "--silent", "--show-error", "--verbose", "--trace-time"]
     words += ["--proxy", ask.proxy] if ask.proxy else ["--noproxy", "*"]
     words += ["--connect-timeout", str(ask.limit_s), "--max-time", str(ask.limit_s), f"--ipv{ask.target.family}"]
     if ask.bind:
@@ -130,7 +134,7 @@ def _judge(ask: Ask, done: Done) -> Observation:
     if code in _OURS:
         return no_result(f"curl ({code}) {said.get('errormsg') or ''}")
     seconds = float(said["time_total"])
-    connect = float(said["time_connect"]) or None
+    connect = float(said["time_connect"]) or _connected_s(done.stderr, seconds)
     tls = float(said["time_appconnect"]) or None
     if code:
         cause = _CONNECT_FAILED.findall(done.stderr)
@@ -155,6 +159,21 @@ def _judge(ask: Ask, done: Done) -> Observation:
         tls_s=tls,
         note=f"from {said.get('remote_ip')}: {body[:120]!r}" if wrong else "",
     )
+
+
+def _connected_s(log: str, seconds: float) -> float | None:
+    """When TCP was connected, from the start of a transfer that took `seconds`; None if it never was.
+
+    If TLS fails, many versions of curl say 0; but their log has a line for it, and its last line is the transfer's end.
+    """
+    lines = [
+        (3600 * int(hour) + 60 * int(minute) + float(second), text)
+        for hour, minute, second, text in _LOGGED.findall(log)
+    ]
+    for at, text in lines:
+        if text.startswith(_CONNECTED):
+            return max(0.0, round(seconds - (lines[-1][0] - at) % 86_400, 6)) or None
+    return None
 
 
 def _wrong_page(ask: Ask, status: int, body: str) -> str:

@@ -6,7 +6,9 @@ import dataclasses
 import json
 import socket
 import ssl
+import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -187,6 +189,39 @@ def test_the_cause_of_a_failed_connect_comes_from_the_verbose_log() -> None:
     seen = Web().measure(_saying(7, "Failed to connect: Couldn't connect to server", log))
     assert seen.failure == "host_unreachable"
     assert seen.seconds == 0.04
+
+
+@pytest.mark.parametrize("end", ["reset", "silence"])
+@pytest.mark.parametrize("workload", [Web(), Browser()])
+def test_a_transfer_that_fails_in_tls_tells_when_tcp_was_connected(workload: Web | Browser, end: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def meet() -> None:
+            listening.settimeout(20)
+            peer, _ = listening.accept()
+            peer.recv(65536)
+            time.sleep(0.3 if end == "reset" else 4)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+
+        thread = threading.Thread(target=meet, daemon=True)
+        thread.start()
+        target = Target(name="page", about="a page", host=f"localhost:{port}", workload=workload.name, listed=True)
+        limit_s = 10 if end == "reset" else 2
+        seen = workload.measure(Ask(host=ThisMachine(), target=target, limit_s=limit_s, truth={}))
+        thread.join(10)
+    assert seen.failure == ("connection_reset" if end == "reset" else "generic_timeout_error")
+    assert seen.tls_s is None
+    assert seen.connect_s is not None
+    assert seen.seconds is not None
+    assert 0 < seen.connect_s < seen.seconds - 0.25
+
+
+def test_the_time_of_connecting_is_counted_from_the_logs_end_over_midnight_too() -> None:
+    log = "23:59:59.980000 * Connected to blocked.example\n00:00:00.010000 * Closing connection 0\n"
+    assert Web().measure(_saying(35, "Connection reset by peer", log)).connect_s == pytest.approx(0.01)
+    assert Web().measure(_saying(28, "Connection timed out", "12:00:00.1 *   Trying\n")).connect_s is None
 
 
 def test_a_mistake_of_ours_is_no_result() -> None:
