@@ -6,4 +6,5 @@ An explicit list, so that a file does not become a command by lying in a folder.
 #: name -> module; each module has `SCENARIO`
 SCENARIOS = {
     "sni-filtering": "scenarios.sni_filtering",
+    "throttling": "scenarios.throttling",
 }

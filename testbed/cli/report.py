@@ -19,11 +19,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from testbed import report
-    from testbed.telling import summary
+    from testbed.manifest import read
+    from testbed.reading import reading
 
     try:
         page = report.write(args.run)
-        words = summary(args.run)
+        words = reading(read(args.run)).summary(args.run)
     except FileNotFoundError as error:
         raise UsageError(f"'{args.run}' is no run folder: there is no {Path(error.filename).name} in it") from None
     except (ValueError, NotADirectoryError, PermissionError) as error:

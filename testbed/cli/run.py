@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from testbed import report, run
     from testbed.lab import LabError, MissingToolError
-    from testbed.telling import summary
+    from testbed.reading import reading
 
     scenario, policies = _understand(args)
     command = _command(args, scenario.slowdown)
@@ -76,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"what was measured until now: {folder} ('penstock report {folder}' shows it)", file=sys.stderr)
         raise
     page = report.write(folder)
-    print(summary(folder))
+    print(reading(ran.manifest).summary(folder))
     for check in ran.checks:
         if not check.held:
             print(f"{'no result' if check.lab else 'failed'}: {check.text}", file=sys.stderr)

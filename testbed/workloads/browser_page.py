@@ -1,7 +1,7 @@
 """Fetch one page with a browser's ClientHello and report like `curl --write-out '\\n%{json}'`.
 
-A program of its own, run on a lab host: `browser_page.py URL BROWSER FAMILY LIMIT [SOURCE]`. It imports nothing of
-this project, so that it runs wherever the interpreter does.
+A program of its own, run on a lab host: `browser_page.py URL BROWSER FAMILY LIMIT [SOURCE [PROXY]]`. It imports
+nothing of this project, so that it runs wherever the interpreter does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REPORT = {
 }
 
 
-def main(url: str, browser: str, family: str, limit: str, source: str = "") -> int:
+def main(url: str, browser: str, family: str, limit: str, source: str = "", proxy: str = "") -> int:
     """Print the page and a line of JSON; the exit status is libcurl's code."""
     curl = Curl()
     body, log = io.BytesIO(), io.BytesIO()
@@ -36,7 +36,10 @@ def main(url: str, browser: str, family: str, limit: str, source: str = "") -> i
     curl.setopt(CurlOpt.IPRESOLVE, 2 if family == "6" else 1)
     curl.setopt(CurlOpt.TIMEOUT_MS, int(float(limit) * 1000))
     curl.setopt(CurlOpt.CONNECTTIMEOUT_MS, int(float(limit) * 1000))
-    curl.setopt(CurlOpt.NOPROXY, b"*")
+    if proxy:
+        curl.setopt(CurlOpt.PROXY, proxy.encode())
+    else:
+        curl.setopt(CurlOpt.NOPROXY, b"*")
     curl.setopt(CurlOpt.WRITEDATA, body)
     curl.setopt(CurlOpt.VERBOSE, 1)
     curl.setopt(CurlOpt.DEBUGFUNCTION, lambda kind, data: log.write(data) if kind == 0 else None)

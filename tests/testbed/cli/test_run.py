@@ -30,7 +30,7 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sni-filterin"], "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: sni-filtering)"),
+        (["sni-filterin"], "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: sni-filtering,"),
         (["sni-filtering", "--backend", "simulate"], "--backend simulate: not in this version"),
         (["sni-filtering", "--backend", "virtual"], "--backend virtual: unknown"),
         (["sni-filtering", "--set", "speed=3"], "no setting 'speed'"),

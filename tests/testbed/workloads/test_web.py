@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from testbed.result import Outcome
-from testbed.workload import Ask, Target
+from testbed.tool import Via
+from testbed.workload import Ask, Done, Host, Observation, Target
 from testbed.workloads.web import Browser, Web, WebWithoutSni
 from tests.testbed.workloads.on_this_machine import Ended, Saying, ThisMachine
 
@@ -55,32 +52,6 @@ class Server:
                     peer.sendall(self.answer)
             except OSError:
                 raw.close()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a lab's authority")])
-    names = [x509.DNSName("blocked.example"), x509.DNSName("localhost"), x509.IPAddress(ip_address("203.0.113.10"))]
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 @pytest.fixture
@@ -238,3 +209,38 @@ def test_curl_is_told_the_source_and_the_family() -> None:
     assert words[:2] == ["curl", "-q"]
     assert "--ipv6" in words
     assert words[words.index("--interface") + 1] == "host!2001:db8::5"
+
+
+def test_through_a_tool_the_page_counts_only_if_it_came_out_there(server: Server, certificate: Path) -> None:
+    def through(exit: str, answer: str) -> Observation:
+        ask = dataclasses.replace(_ask(server, certificate), via=Via(source="127.0.0.1", exit=exit))
+        server.page("This is blocked.example.\n")
+        asked = _Twice(ask.host, then=Ended(stdout=f"{answer}\n\n{{}}"))
+        return Web().measure(dataclasses.replace(ask, host=asked))
+
+    seen = through("198.51.100.201", "198.51.100.201")
+    assert (seen.outcome, seen.exit_address) == (Outcome.OK, "198.51.100.201")
+    past = through("198.51.100.201", "10.0.0.1")
+    assert past.outcome is Outcome.NO_RESULT
+    assert "it went past the tool: the server saw 10.0.0.1" in past.note
+
+
+class _Twice:
+    """Runs the first command, and answers the second."""
+
+    def __init__(self, host: Host, then: Ended) -> None:
+        self._host, self._then, self._asked = host, then, 0
+
+    def run(self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None) -> Done:
+        self._asked += 1
+        return self._host.run(argv, timeout=timeout, env=env) if self._asked == 1 else self._then
+
+
+def test_a_proxy_is_asked_for_the_page_and_nobody_else(server: Server, certificate: Path) -> None:
+    host = Saying(ended=Ended())
+    ask = dataclasses.replace(_ask(server, certificate), host=host, via=Via(proxy="socks5h://127.0.0.1:1080", exit="x"))
+    Web().measure(ask)
+    (words,) = host.asked
+    assert words[words.index("--proxy") + 1] == "socks5h://127.0.0.1:1080"
+    assert "--noproxy" not in words
+    assert "--interface" not in words
