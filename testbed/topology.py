@@ -179,10 +179,10 @@ class Topology:
 
 #: kind of access -> (towards the subscriber, from the subscriber); round figures of a home's VDSL, of ADSL2+ and of LTE
 ACCESS = {
-    "adsl": (Way(rate=10e6, delay=0.008), Way(rate=2e6, delay=0.008)),
     "fixed": (Way(rate=100e6, delay=0.004), Way(rate=20e6, delay=0.004)),
     "mobile": (Way(rate=30e6, delay=0.020, jitter=0.004), Way(rate=10e6, delay=0.020, jitter=0.004)),
     "direct": (Way(), Way()),
+    "adsl": (Way(rate=10e6, delay=0.008), Way(rate=2e6, delay=0.008)),
 }
 
 
