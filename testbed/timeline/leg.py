@@ -64,6 +64,7 @@ class Leg:
     link_means: str = ""
     watch: BoxWatch | None = None
     repeat: int = 1  #: which time it is that this policy is gone through
+    held_s: float | None = field(init=False)  #: after which tools connect anew
     rows: Rows = field(init=False)
     clock: Clock = field(init=False)
     serving: dict[str, Serving] = field(default_factory=dict)
@@ -76,11 +77,13 @@ class Leg:
 
     def __post_init__(self) -> None:
         factor = self.timeline.stretch * self.timeline.slowdown
-        self.clock = Clock(self.timeline.phases, factor, self.timeline.held_s, self.timeline.renew_s)
+        name = self.policy.name if self.policy else CONTROL
+        self.held_s = self.timeline.held_s if self.timeline.renews(name) else None
+        self.clock = Clock(self.timeline.phases, factor, self.held_s, self.timeline.renew_s)
         self.rows = Rows(
             run=self.run,
             timeline=self.timeline,
-            policy=self.policy.name if self.policy else CONTROL,
+            policy=name,
             seed=self.seed,
             record=self.record,
             link_means=self.link_means,
@@ -168,7 +171,12 @@ class Leg:
         return lambda out: host.start([*words, via.source, via.proxy], stdout=out)
 
     def _enter(self, acting: list[Acting], ticker: threading.Thread, phase: Phase) -> None:
-        self.lab.enter_phase(phase.name)
+        try:
+            self.lab.enter_phase(phase.name)
+        except LabError:
+            if not set(self.lab.dead()) & set(self.lab.boxes):
+                raise
+            # the box is dead: the rows say so, and those of the people beside it are kept
         if not self.clock.passed:
             for one in acting:
                 one.start()
@@ -191,9 +199,9 @@ class Leg:
     def _anew(self, actor: Actor, passed: Passed) -> None:
         """Judge the probes of a ruled phase from the actor's first new connection that was due, or from its start."""
         keeping = self._keeping.get(actor.name)
-        held_s = (self.timeline.held_s or 0.0) * self.timeline.stretch * self.timeline.slowdown if keeping else 0.0
+        held_s = (self.held_s or 0.0) * self.timeline.stretch * self.timeline.slowdown if keeping else 0.0
         since_s = passed.begin_s + held_s
-        renewed = [one for one in keeping.renewed if one >= since_s] if keeping else []
+        renewed = [one for one in keeping.renewed if one >= since_s] if keeping and self.held_s is not None else []
         since_s = min(renewed, default=since_s)
         apart_s = self.timeline.probe_s * self.timeline.slowdown
         found = stretch(self.series.of(actor.name), since_s, passed.end_s, apart_s)

@@ -73,6 +73,7 @@ class Cell:
     control_outage_s: float | None
     recovery_s: float | None  #: after the policy's end, the longest
     reconnects: int
+    renews: bool  #: it was made to connect anew, which is an outage of its own
     meant: Class
     by_chance: bool
 
@@ -92,9 +93,9 @@ class Cell:
             said.append(f"{self.fresh.ok.hits} of {self.fresh.ok.n} came through")
         if self.against_control is not None and self.against_control < _GOODPUT:
             said.append(f"{self.against_control:.0%} of its goodput")
-        if self.outage_s is not None and self.outage_s > (self.control_outage_s or 0.0) + _OUTAGE_S:
+        if not self.renews and self.outage_s is not None and self.outage_s > (self.control_outage_s or 0.0) + _OUTAGE_S:
             said.append(f"{self.outage_s:.0f} s without an answer")
-        if self.answered.n and self.answered.value < self.control_answered.value - _ANSWERS:
+        if not self.renews and self.answered.n and self.answered.value < self.control_answered.value - _ANSWERS:
             said.append(f"{self.answered.value:.0%} of the probes answered")
         if self.tries.hits:
             said.append(f"{self.tries.hits} of {self.tries.n} attempts to connect failed")
@@ -133,11 +134,12 @@ def _cell(
     mine = rows[rows["subscriber"] == host]
     here = mine[(mine["policy"] == policy) & mine["in_phase"].isin(ruled)]
     transfers = here[here["workload"] == TRANSFER]
-    held_s = (scenario["held_s"] or 0.0) * scenario["slowdown"] * scenario["stretch"] if tool else 0.0
+    renews = bool(tool) and scenario["held_s"] is not None and policy not in scenario["left_open"]
+    held_s = scenario["held_s"] * scenario["slowdown"] * scenario["stretch"] if renews else 0.0
     tries = here[(here["workload"] == CONNECT) & (here["fidelity"] == "ok")]
     # open tunnels are held until the tool connects anew, which it does between two transfers
     anew = tries[tries["since_s"] >= held_s]["since_s"]
-    held_s = float(anew.min()) if len(anew) else held_s
+    held_s = float(anew.min()) if len(anew) and renews else held_s
     up = tries[tries["outcome"] == "ok"]
     beside = [str(one["subscriber"]) for one in scenario["actors"] if not one["tool"]]
     other = rows[(rows["policy"] == policy) & rows["in_phase"].isin(ruled) & rows["subscriber"].isin(beside)]
@@ -166,6 +168,7 @@ def _cell(
         control_outage_s=_worst(control[control["workload"] == STAY]["longest_outage_s"]),
         recovery_s=_worst(after["recovery_s"]),
         reconnects=int(here["reconnects"].sum()),
+        renews=renews,
         meant=_CLASS[str(meant)],
         by_chance=any(
             one["by_chance"] and one["policy"] == policy and (one["tools"] is None or tool in one["tools"])

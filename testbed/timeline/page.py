@@ -138,17 +138,17 @@ def _matrix(folder: Path, rows: pd.DataFrame, manifest: dict[str, Any]) -> list[
     parts = [
         "<section><h2>What each policy did to each tool</h2><p>While the policy was awake, through connections that "
         "were made in that time. A tool is degraded if less than 80 % of the transfers came through, if it carried "
-        "less than 60 % of what it carries without a policy, if it was without an answer for 2.5 s longer than "
-        "without one, if a quarter more of its probes went unanswered, or if an attempt to connect failed. It is "
-        "blocked if nothing came through and at most one probe in five was answered.</p>"
-        f"{tables.tool_matrix(found, manifest)}</section>",
+        "less than 60 % of what it carries without a policy, if an attempt to connect failed, or, where it was left "
+        "open, if it was without an answer for 2.5 s longer than without a policy or if a quarter more of its probes "
+        "went unanswered. It is blocked if nothing came through and at most one probe in five was answered.</p>"
+        f"{tables.tool_matrix(found, manifest)}{_known(manifest)}</section>",
         "<section><h2>Policy by policy, as time went by</h2>",
     ]
     for leg in _legs(manifest):
         policy = str(leg["policy"])
         about = next((one["about"] for one in manifest["policies"] if one["name"] == policy), "no policy: the control")
         parts.append(f'<h3>{escape(policy)}</h3><p class="about">{escape(str(about))}</p>')
-        parts.append(_said(policy, found, manifest) if policy != CONTROL else "")
+        parts.append(_said(policy, found) if policy != CONTROL else "")
         parts.append(_answers(folder, leg, rows, manifest))
         if policy != CONTROL:
             numbers = tables.tool_numbers(found, policy)
@@ -156,11 +156,15 @@ def _matrix(folder: Path, rows: pd.DataFrame, manifest: dict[str, Any]) -> list[
     return [*parts, "</section>"]
 
 
-def _said(policy: str, found: Sequence[Cell], manifest: dict[str, Any]) -> str:
-    told = sentences(policy, found)
-    known = dict.fromkeys(str(one["why"]) for one in manifest["scenario"]["meant"] if one["policy"] == policy)
-    told += [f"By what it knows them: {why}." for why in known if why]
-    return "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in told) + "</ul>"
+def _said(policy: str, found: Sequence[Cell]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in sentences(policy, found)) + "</ul>"
+
+
+def _known(manifest: dict[str, Any]) -> str:
+    """By which fact a box knows each tool: the same for all policies."""
+    whys = dict.fromkeys(str(one["why"]) for one in manifest["scenario"]["meant"] if one["why"])
+    items = "".join(f"<li>{escape(why)}</li>" for why in whys)
+    return f"<h3>By what a box knows them</h3><ul>{items}</ul>" if items else ""
 
 
 def _legs(manifest: dict[str, Any]) -> list[dict[str, Any]]:

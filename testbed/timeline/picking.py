@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: share of a row's time that must lie in a phase for it to count there
 _MOSTLY = 0.9
+#: the same for one that failed: what it waited for came no sooner because a part of it lies elsewhere
+_FAILED_MOSTLY = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,23 +59,24 @@ def placed(rows: pd.DataFrame, manifest: dict[str, Any]) -> pd.DataFrame:
             (str(name), float(begin), float(end)) for name, begin, end in leg.get("phases", ())
         )
     found, since = [], []
-    for policy, begin, seconds, phase in zip(
-        rows["policy"], rows["started_s"], rows["seconds"].fillna(0.0), rows["phase"], strict=True
+    for policy, begin, seconds, phase, outcome in zip(
+        rows["policy"], rows["started_s"], rows["seconds"].fillna(0.0), rows["phase"], rows["outcome"], strict=True
     ):
-        name, start = _phase(spans.get(str(policy), ()), float(begin), float(seconds), str(phase))
+        mostly = _FAILED_MOSTLY if outcome == "blocked" else _MOSTLY
+        name, start = _phase(spans.get(str(policy), ()), float(begin), float(seconds), str(phase), mostly)
         found.append(name)
         since.append(float(begin) - start)
     return rows.assign(in_phase=found, since_s=since)
 
 
 def _phase(
-    spans: Sequence[tuple[str, float, float]], begin_s: float, seconds: float, otherwise: str
+    spans: Sequence[tuple[str, float, float]], begin_s: float, seconds: float, otherwise: str, mostly: float
 ) -> tuple[str, float]:
     if not spans:  # the leg was cut off: the row's own word must do
         return otherwise, begin_s
     end_s = begin_s + max(seconds, 0.001)
     for name, start_s, stop_s in spans:
         shared = min(end_s, stop_s) - max(begin_s, start_s)
-        if shared / (end_s - begin_s) >= _MOSTLY:
+        if shared / (end_s - begin_s) >= mostly:
             return name, start_s
     return "", begin_s

@@ -119,6 +119,8 @@ class Timeline:
     patience_s: float = 3.0  #: whoever hears nothing through a tool for so long connects anew
     held_s: float | None = None  #: tools connect anew so long after a ruled phase has begun; None: never by themselves
     renew_s: float = 10.0  #: and again and again after so long
+    #: policies that also meet what is open, under which tools do not connect anew as long as they live
+    left_open: tuple[str, ...] = ()
     probe_s: float = 0.5  #: between two probes of one actor
     probe_limit_s: float = 2.0  #: a probe that has no answer by then has failed
     stretch: float = 1.0  #: all phases so many times longer
@@ -170,6 +172,10 @@ class Timeline:
     def seconds(self) -> float:
         """How long one leg is."""
         return sum(phase.seconds for phase in self.phases) * self.stretch * self.slowdown
+
+    def renews(self, policy: str) -> bool:
+        """Whether tools connect anew in ruled phases; in the control they do not."""
+        return self.held_s is not None and policy != CONTROL and policy not in self.left_open
 
     def transfer(self, name: str) -> Transfer:
         return next(one for one in self.transfers if one.name == name)

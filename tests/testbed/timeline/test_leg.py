@@ -6,7 +6,6 @@ import dataclasses
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from testbed.lab import Lab
 from testbed.result import Row, read_rows
 from testbed.timeline import run
 from testbed.timeline.values import Actor, Kind, Phase, Stream, Timeline, Transfer
+from testbed.tools import TOOLS
+from tests.testbed.emulate.residue import Footprint
 from tests.testbed.timeline.pretended import measured
 
 TIMELINE = Timeline(
@@ -81,18 +82,22 @@ def test_whatever_is_killed_half_way_leaves_marked_rows_and_nothing_behind(
 
     monkeypatch.setattr(Lab, "start", started)
     killed = threading.Event()
+    prints: list[Footprint] = []
 
     def kill(row: Row) -> None:
         if row.policy == "control" or killed.is_set() or row.workload != "transfer" or not row.tool:
             return
         killed.set()
         lab = labs[-1]
+        prints.append(Footprint.of(lab.pid))
         if victim == "lab":
             os.kill(lab.pid, signal.SIGKILL)
         elif victim == "box":
-            lab.host("box").run(["sh", "-c", "kill -9 $(pgrep -f '[n]fqueue --policy')"])
+            os.kill(prints[0].find("middlebox.drivers.nfqueue"), signal.SIGKILL)
+        elif TOOLS["wireguard"].means() == "kernel":
+            lab.host("relay").run(["ip", "link", "del", "wg-relay"])
         else:
-            lab.host("relay").run(["sh", "-c", "kill -9 $(pgrep -f '[w]ireguard-go -f wg-relay')"])
+            os.kill(prints[0].find("wireguard-go", "wg-relay"), signal.SIGKILL)
 
     words = (timeline, [Policy.load("vpn-handshake-block")])
     if victim == "lab":
@@ -109,7 +114,4 @@ def test_whatever_is_killed_half_way_leaves_marked_rows_and_nothing_behind(
     if victim == "box":
         assert set(marked["tool"]) == {"", "wireguard"}
         assert all("the box did not answer" in one for one in marked["fidelity_reason"])
-    until_s = time.monotonic() + 10
-    while os.path.exists(f"/proc/{labs[-1]._holding.pid}" if labs[-1]._holding else "/nothing"):
-        assert time.monotonic() < until_s
-        time.sleep(0.1)
+    assert prints[0].gone_within(10) == []

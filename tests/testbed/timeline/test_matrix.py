@@ -10,7 +10,7 @@ import pytest
 from testbed.result import CONTROL, Fidelity, Outcome, Row, read_rows
 from testbed.timeline.matrix import Cell, Class, cells, checks
 from testbed.timeline.values import Kind
-from tests.testbed.timeline.pretended import TIMELINE
+from tests.testbed.timeline.pretended import POLICY, TIMELINE
 from tests.testbed.timeline.written import good, row, run_of, stayed, tried, whole
 
 TIMELINE = dataclasses.replace(TIMELINE, kind=Kind.MATRIX)
@@ -49,7 +49,6 @@ def test_the_same_as_in_the_control_is_untouched(tmp_path: Path) -> None:
     [
         (_during(seconds=1.0), "50% of its goodput"),
         ([*_during(), tried(21, failure="generic_timeout_error"), tried(22)], "1 of 2 attempts to connect failed"),
-        ([*_during(), stayed("vpn", "during", outage_s=7)], "7 s without an answer"),
         ([*_during(), *_during(failure="eof_error")], "23 of 46 came through"),
     ],
 )
@@ -79,6 +78,16 @@ def test_where_the_server_died_its_probes_say_nothing_of_the_policy(tmp_path: Pa
     made = run_of(tmp_path, [*good(policy=CONTROL), *dead], TIMELINE, anew=told)
     (found,) = [one for one in cells(read_rows(tmp_path), made) if one.tool]
     assert found.word is Class.UNKNOWN
+
+
+def test_outages_count_where_a_tool_is_left_open_and_not_where_it_must_connect_anew(tmp_path: Path) -> None:
+    some = [*_during(), stayed("vpn", "during", outage_s=7)]
+    assert _cell(tmp_path, some).reasons == ()
+    (tmp_path / "open").mkdir()
+    left_open = dataclasses.replace(TIMELINE, left_open=(POLICY,))
+    made = run_of(tmp_path / "open", [*good(policy=CONTROL), *some], left_open)
+    (found,) = [one for one in cells(read_rows(tmp_path / "open"), made) if one.tool]
+    assert found.reasons == ("7 s without an answer",)
 
 
 def test_where_chance_decides_every_class_is_as_meant(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_answer_comes_in_plain_words_before_any_number(tmp_path: Path) -> No
 
 def test_by_which_fact_a_box_knows_a_tool_is_told(tmp_path: Path) -> None:
     whole(tmp_path, Kind.MATRIX)
-    assert "By what it knows them: by its name." in page.write(tmp_path).read_text()
+    assert "<h3>By what a box knows them</h3><ul><li>by its name</li></ul>" in page.write(tmp_path).read_text()
 
 
 def test_a_run_that_was_cut_off_has_a_report_that_says_so(tmp_path: Path) -> None:

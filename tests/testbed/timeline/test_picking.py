@@ -18,9 +18,10 @@ def test_a_row_counts_where_most_of_it_lies(tmp_path: Path) -> None:
         row("anna", 18.0, seconds=4.0),  # half and half: says nothing of either
         row("anna", 69.0, seconds=1.05),
     ]
+    some.append(row("anna", 64.0, seconds=9.0, failure="generic_timeout_error"))  # given up a little after the phase
     made = run_of(tmp_path, some)
     there = placed(read_rows(tmp_path), made)
-    assert list(there["in_phase"]) == ["before", "during", "", "during"]
+    assert list(there["in_phase"]) == ["before", "during", "", "during", "during"]
     assert there["since_s"].iloc[0] == pytest.approx(1.0)
     assert there["since_s"].iloc[1] == pytest.approx(-0.1)
 
