@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from middlebox.ability import Placement
 from middlebox.action import Action, AnswerIcmp, Drop, Hold, Log, Pass, Rewrite, Slow
-from middlebox.effect import mostly_useless, useless
 from middlebox.grammar.box import BOX
 from middlebox.grammar.clock import OFFSET, WINDOW_SCHEMA, day_window
 from middlebox.grammar.collection import ListOf, Record, Table, key
-from middlebox.grammar.doing import ACTIONS, action_schema
+from middlebox.grammar.doing import ACTIONS, action_schema, refuse_useless
 from middlebox.grammar.entries import LIST, Entries
 from middlebox.grammar.matching import MATCH, match_schema
-from middlebox.grammar.problem import listed
 from middlebox.grammar.shape import NAME, TEXT, Context, Leaf, Mismatch, Refused, Schema, Shape, become, words
-from middlebox.grammar.source import Mapping, Node, Scalar, Sequence
+from middlebox.grammar.source import Mapping, Node, Scalar
 from middlebox.grammar.units import SHARE, TIME, integer
 from middlebox.match import All
 from middlebox.policy import ALWAYS, Cycle, Key, Memory, PolicyError, Rearm, Rule, Schedule, Start, Threshold, Window
@@ -183,7 +180,7 @@ class RuleShape(Shape[Rule]):
             place = (node.get("action") or node).place
             raise context.refuse(place, "a rule that contradicts itself", "", str(error)) from None
         self._sees(rule, node, context)
-        self._does(rule, node, context)
+        refuse_useless(rule, node.get("action") or node, context)
         return rule
 
     def _sees(self, rule: Rule, node: Mapping, context: Context) -> None:
@@ -195,37 +192,6 @@ class RuleShape(Shape[Rule]):
                 (node.get("match") or node).place,
                 f"a match on {asked} in a policy whose box does not read the client's side",
                 "'inspect: {directions: [to-server]}'",
-            )
-
-    def _does(self, rule: Rule, node: Mapping, context: Context) -> None:
-        """Refuse actions that can never have an effect on what the rule matches; warn of those that hardly ever do."""
-        written = node.get("action") or node
-        places = [item.place for item in (written.items if isinstance(written, Sequence) else (written,))]
-        in_path = context.ability.placement is Placement.IN_PATH
-        instead = listed([*(["drop"] if in_path else []), *(["dns"] if "dns" in rule.asks else []), "icmp"])
-        later = rule.memory is not None and not rule.memory.actions
-        good = True
-        for action, place in zip(rule.actions, places, strict=True):
-            why = useless(rule.match, action)
-            if why is not None and later:
-                context.warn(
-                    place,
-                    f"'{action.word}' in a rule whose own flows it leaves alone",
-                    "",
-                    f"{why}; only later flows that the memory meets may be TCP",
-                )
-            elif why is not None:
-                context.refuse(place, f"'{action.word}', which can never have an effect here", instead, why)
-                good = False
-        if not good:
-            raise Refused
-        idle = mostly_useless(rule.match, rule.actions)
-        if idle is not None:
-            context.warn(
-                places[rule.actions.index(idle)],
-                f"'{idle.word}' for DNS, which most clients ask over UDP",
-                instead,
-                f"'{idle.word}' acts on TCP alone; if that is meant, add 'transport: tcp' to the match",
             )
 
     def schema(self) -> Schema:
