@@ -98,7 +98,7 @@ class Asking:
         if flow is not None and not self._always and self._reader.finished(flow):
             flow.settled = True
             flow.facts.clear()  # nobody will ask for them again
-        if flow is None or not flow.settled:
+        if flow is None or not flow.settled or flow.dropping is not None or flow.rewriting is not None:
             return packet.passed()
         later = bool(self._residual) and self._residual.concerns(packet.view, packet.now_ns)
         return packet.passed(Disposition.INSPECT if later else Disposition.PASS)

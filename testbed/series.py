@@ -45,10 +45,11 @@ class Series:
         return before + (self.bytes[place] - before) * (moment_s - left) / (right - left)
 
     def goodput(self, skip_s: float) -> float | None:
-        """Bit/s of the content after the first `skip_s` of it; of all of it if it was over by then."""
-        begin_s = self.from_s + skip_s
-        if self.end_s <= begin_s:
-            begin_s = self.from_s
+        """Bit/s of the content after the first `skip_s` of it, or after a third of its time if that is less.
+
+        So a transfer that is over soon is not judged by its last moments.
+        """
+        begin_s = self.from_s + min(skip_s, (self.end_s - self.from_s) / 3)
         took_s = self.end_s - begin_s
         if took_s <= 0:
             return None

@@ -177,11 +177,12 @@ class Topology:
         return total
 
 
-#: kind of access -> (towards the subscriber, from the subscriber); round figures of a home's VDSL and of LTE
+#: kind of access -> (towards the subscriber, from the subscriber); round figures of a home's VDSL, of ADSL2+ and of LTE
 ACCESS = {
     "fixed": (Way(rate=100e6, delay=0.004), Way(rate=20e6, delay=0.004)),
     "mobile": (Way(rate=30e6, delay=0.020, jitter=0.004), Way(rate=10e6, delay=0.020, jitter=0.004)),
     "direct": (Way(), Way()),
+    "adsl": (Way(rate=10e6, delay=0.008), Way(rate=2e6, delay=0.008)),
 }
 
 
@@ -283,6 +284,7 @@ def small() -> Topology:
 SHIPPED: dict[str, Callable[[], Topology]] = {
     "national": national,
     "small": small,
+    "adsl": lambda: national(name="adsl", access=("adsl", "mobile")),
     "long": lambda: national(name="long", transit=10),
     "asymmetric": lambda: national(name="asymmetric", asymmetric=True),
     "two-boxes": lambda: national(name="two-boxes", boxes=(1, 2)),

@@ -69,6 +69,9 @@ class Observation:
     retransmitted: float | None = None
     exit_address: str = ""
     series: Series | None = None  #: for the figures; it stands in no row
+    steps_s: tuple[float, ...] = ()  #: how long each request took
+    segments: tuple[tuple[float, float, float], ...] = ()  #: of a video: asked for, there (both s), bit/s
+    delivered: Series | None = None  #: segments that had reached the other end, by the sender's kernel
 
     def __post_init__(self) -> None:
         if not is_failure(self.failure):
@@ -172,6 +175,7 @@ class Workload(Protocol):
     def heavy(self) -> bool: ...  #: takes so much of a core to start that its attempts start one after another
     @property
     def fills(self) -> bool: ...  #: takes all the capacity that there is: unless it is slowed, it is made alone
+    def size(self, target: Target) -> int: ...  #: bytes of content that an attempt asks for; 0 for next to nothing
     def measure(self, ask: Ask) -> Observation: ...
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 Message = dict[str, object]
 
-#: bytes of one request; the longest is the name of a phase
-MAX_REQUEST = 65_536
+#: bytes of one request; the longest has the text of a policy
+MAX_REQUEST = 1 << 20
 #: bytes that a client may be behind: some thousand decisions of a `watch`
 MAX_BEHIND = 1 << 20
 #: connections at once; more are closed as they come

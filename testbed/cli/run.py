@@ -59,7 +59,8 @@ def main(args: argparse.Namespace) -> int:
 def _attempt_by_attempt(args: argparse.Namespace) -> int:
     from testbed import report, run
     from testbed.lab import LabError, MissingToolError
-    from testbed.telling import summary
+    from testbed.reading import reading
+    from testbed.residual import steps
 
     scenario, policies = _understand(args)
     command = _command(args, scenario.slowdown)
@@ -78,6 +79,12 @@ def _attempt_by_attempt(args: argparse.Namespace) -> int:
         )
     try:
         with _Bar(run.total(scenario, policies)) as bar:
+
+            def stage(name: str) -> None:
+                bar.stage(name)
+                if not name and steps(scenario):
+                    bar.say(f"report so far: {report.write(folder)} (residual censorship is still being measured)")
+
             ran = run.run(
                 scenario,
                 policies,
@@ -85,7 +92,7 @@ def _attempt_by_attempt(args: argparse.Namespace) -> int:
                 folder=folder,
                 command=command,
                 progress=bar.step,
-                stage=bar.stage,
+                stage=stage,
             )
     except (LabError, MissingToolError) as error:
         raise NoResultError(f"{error} (what was measured until then: {folder})") from None
@@ -93,7 +100,7 @@ def _attempt_by_attempt(args: argparse.Namespace) -> int:
         print(f"what was measured until now: {folder} ('penstock report {folder}' shows it)", file=sys.stderr)
         raise
     page = report.write(folder)
-    print(summary(folder))
+    print(reading(ran.manifest).summary(folder))
     for check in ran.checks:
         if not check.held:
             print(f"{'no result' if check.lab else 'failed'}: {check.text}", file=sys.stderr)
@@ -189,3 +196,7 @@ class _Bar:
         self._progress.update(self._task, description=words)
         if self._progress.disable:
             print(f"measuring: {words}", file=sys.stderr)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._console.print(text, soft_wrap=True, markup=False, highlight=False)

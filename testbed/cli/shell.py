@@ -30,6 +30,7 @@ HOST COMMAND ...   run a command on a host, as in: client curl -sS https://block
 box watch [S]      the box's decisions as they are made, until Ctrl-C or for S seconds
 box decisions      the decisions so far
 box rules          the policy in sentences
+box reload [P]     put policy P (without: the same file, as it is now) in its place; connections stay
 box stats          what the box has measured of itself
 policy [P]         give the box another policy ('none': only forward); without P: which it has
 pcap [HOST]        where the captures are; with a host: its packets as they come, until Ctrl-C
@@ -186,7 +187,13 @@ class Shell:
         for sentence in answer["sentences"]:
             print(sentence, flush=True)
         for rule, hits in answer["hits"].items():
-            print(f"  {rule}: {hits} times", flush=True)
+            print(f"  {rule}: {hits} time{'' if hits == 1 else 's'}", flush=True)
+        return 0
+
+    def _reload(self, box: str, words: list[str]) -> int:
+        with self._lab.box(box) as conversation:
+            request = {"do": "reload"} | ({"policy": words[0]} if words else {})
+            print(f"{box}: {conversation.ask(request)['policy']}", flush=True)
         return 0
 
     def _stats(self, box: str, _words: list[str]) -> int:
@@ -216,6 +223,7 @@ class Shell:
 
 #: what can be asked of a box; any other word after a box's name is a command to run there
 _BOX_WORDS: dict[str, Callable[[Shell, str, list[str]], int]] = {
+    "reload": Shell._reload,
     "rules": Shell._rules,
     "stats": Shell._stats,
     "watch": Shell._watch,

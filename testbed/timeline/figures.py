@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from testbed.figures import BLUE, GREY, ORANGE, VERMILION, _clean, _dot, _figure, _svg
+from testbed.figures import BLUE, GREY, ORANGE, VERMILION, bare, canvas, dot, svg
 from testbed.result import CONTROL
 from testbed.timeline.rows import CONNECT, TRANSFER
 from testbed.timeline.series import Probe
@@ -24,7 +24,7 @@ def answers(leg: dict[str, Any], rows: pd.DataFrame, probes: Sequence[Probe], ma
     """One line an actor: when its probes were answered, when not, and when it tried to connect."""
     actors = manifest["scenario"]["actors"]
     begin_s = float(leg["phases"][0][1])
-    figure = _figure(9.6, 1.15 + 0.3 * len(actors))
+    figure = canvas(9.6, 1.15 + 0.3 * len(actors))
     axis = figure.subplots()
     _phases(axis, leg, manifest, begin_s, len(actors))
     here = rows[(rows["policy"] == leg["policy"]) & (rows["workload"] == CONNECT)]
@@ -45,18 +45,18 @@ def answers(leg: dict[str, Any], rows: pd.DataFrame, probes: Sequence[Probe], ma
     handles = [
         _bar(BLUE, 7.0, "answers come"),
         _bar(VERMILION, 2.6, "no answer"),
-        _dot("|", "#1d1f21", "connected"),
-        _dot("x", "#1d1f21", "attempt to connect that failed"),
+        dot("|", "#1d1f21", "connected"),
+        dot("x", "#1d1f21", "attempt to connect that failed"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
-    return _svg(figure)
+    return svg(figure)
 
 
 def doings(leg: dict[str, Any], rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     """One line for each thing that people do, on each access: each attempt, when and how it ended."""
     lines = _lines(rows, manifest)
     begin_s = float(leg["phases"][0][1])
-    figure = _figure(9.6, 1.25 + 0.24 * len(lines))
+    figure = canvas(9.6, 1.25 + 0.24 * len(lines))
     axis = figure.subplots()
     _phases(axis, leg, manifest, begin_s, len(lines))
     here = rows[(rows["policy"] == leg["policy"]) & (rows["workload"] == TRANSFER) & (rows["fidelity"] == "ok")]
@@ -70,9 +70,9 @@ def doings(leg: dict[str, Any], rows: pd.DataFrame, manifest: dict[str, Any]) ->
             axis.plot(ends, [place] * len(ends), shape, color=colour, markersize=4, markeredgewidth=0)
     names = [f"{transfer}, {access}{', VPN' if through else ''}" for access, through, transfer in lines]
     _finish(axis, leg, names, begin_s)
-    handles = [_dot("s", BLUE, "came through (line: how long it took)"), _dot("X", VERMILION, "given up, or failed")]
+    handles = [dot("s", BLUE, "came through (line: how long it took)"), dot("X", VERMILION, "given up, or failed")]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _lines(rows: pd.DataFrame, manifest: dict[str, Any]) -> list[tuple[str, bool, str]]:
@@ -119,7 +119,7 @@ def _finish(axis: Axes, leg: dict[str, Any], names: Sequence[str], begin_s: floa
     axis.set_yticks(range(len(names)), list(names))
     axis.set_xlim(0, float(leg["phases"][-1][2]) - begin_s)
     axis.set_xlabel("seconds (shaded: the policy is awake)" if leg["policy"] != CONTROL else "seconds")
-    _clean(axis)
+    bare(axis)
 
 
 def _bar(colour: str, width: float, label: str) -> Any:  # noqa: ANN401  # a matplotlib artist

@@ -17,9 +17,10 @@ from typing import Any, Protocol
 
 from middlebox.policy import Policy
 from testbed import failure
+from testbed.addresses import Addresses
 from testbed.emulate.outside import LabError
 from testbed.fidelity import BoxWatch
-from testbed.leg import Addresses, RunningLab
+from testbed.leg import RunningLab
 from testbed.result import CONTROL, Outcome, Row
 from testbed.timeline.acting import Acting, Done
 from testbed.timeline.clock import Clock, Passed

@@ -5,7 +5,7 @@ It ends with its size or, if the target says so, after some seconds of content, 
 
 from __future__ import annotations
 
-from testbed.workload import MOST_BYTES, Ask, Observation
+from testbed.workload import MOST_BYTES, Ask, Observation, Target
 from testbed.workloads.transfer import fetch, send, transfer
 
 
@@ -19,8 +19,11 @@ class Download:
     heavy = True
     fills = True
 
+    def size(self, target: Target) -> int:
+        return target.size or MOST_BYTES
+
     def measure(self, ask: Ask) -> Observation:
-        return transfer(ask, [fetch(ask.target.size or MOST_BYTES)])
+        return transfer(ask, [fetch(self.size(ask.target))])
 
 
 class Upload:
@@ -33,5 +36,8 @@ class Upload:
     heavy = True
     fills = True
 
+    def size(self, target: Target) -> int:
+        return target.size or MOST_BYTES
+
     def measure(self, ask: Ask) -> Observation:
-        return transfer(ask, [send(ask.target.size or MOST_BYTES)], sends=True)
+        return transfer(ask, [send(self.size(ask.target))], sends=True)

@@ -5,7 +5,7 @@ A message counts when all of it has arrived; half a photo is no photo. No chat p
 
 from __future__ import annotations
 
-from testbed.workload import Ask, Observation
+from testbed.workload import Ask, Observation, Target
 from testbed.workloads.transfer import fetch, send, transfer
 
 #: bytes of what people send (kB = 1000): a text with its keys and answer; the rest after a messenger's own compression
@@ -22,6 +22,9 @@ class ChatText:
     heavy = True
     fills = False
 
+    def size(self, target: Target) -> int:
+        return 2 * (target.size or TEXT)
+
     def measure(self, ask: Ask) -> Observation:
         size = ask.target.size or TEXT
         return transfer(ask, [send(size), fetch(size)], sends=True)
@@ -37,8 +40,11 @@ class MediaFetch:
     heavy = True
     fills = True
 
+    def size(self, target: Target) -> int:
+        return target.size or PHOTO
+
     def measure(self, ask: Ask) -> Observation:
-        return transfer(ask, [fetch(ask.target.size or PHOTO)])
+        return transfer(ask, [fetch(self.size(ask.target))])
 
 
 class MediaSend:
@@ -51,5 +57,8 @@ class MediaSend:
     heavy = True
     fills = True
 
+    def size(self, target: Target) -> int:
+        return target.size or PHOTO
+
     def measure(self, ask: Ask) -> Observation:
-        return transfer(ask, [send(ask.target.size or PHOTO)], sends=True)
+        return transfer(ask, [send(self.size(ask.target))], sends=True)

@@ -22,7 +22,7 @@ _DONE, _ERROR = 3, 2
 _INFO = 2  #: INET_DIAG_INFO
 #: ESTABLISHED, FIN-WAIT-1 and -2, CLOSE-WAIT, LAST-ACK, CLOSING
 _STATES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11
-_RTT, _RETRANSMITTED, _ACKED, _MIN_RTT, _DATA_SEGMENTS = 68, 100, 120, 148, 156
+_RTT, _RETRANSMITTED, _ACKED, _MIN_RTT, _DATA_SEGMENTS, _DELIVERED = 68, 100, 120, 148, 156, 192
 
 
 def connections(asking: socket.socket, family: int) -> list[tuple[bytes, int, bytes]]:
@@ -58,20 +58,16 @@ def main(peer: str, family: str, interval: str) -> int:
     while True:
         now = round(time.monotonic(), 4)
         for address, port, info in connections(asking, kind):
-            if address != wanted or len(info) < _DATA_SEGMENTS + 4:
+            if address != wanted or len(info) < _DELIVERED + 4:
                 continue
-            rtt, retransmitted = (
-                struct.unpack_from("=I", info, _RTT)[0],
-                struct.unpack_from("=I", info, _RETRANSMITTED)[0],
+            trip, again, least, segments, delivered = (
+                int(struct.unpack_from("=I", info, where)[0])
+                for where in (_RTT, _RETRANSMITTED, _MIN_RTT, _DATA_SEGMENTS, _DELIVERED)
             )
-            acked = struct.unpack_from("=Q", info, _ACKED)[0]
-            least, segments = (
-                struct.unpack_from("=I", info, _MIN_RTT)[0],
-                struct.unpack_from("=I", info, _DATA_SEGMENTS)[0],
-            )
+            acked = int(struct.unpack_from("=Q", info, _ACKED)[0])
             one = seen.setdefault(port, {"port": port, "samples": []})
-            one.update(retransmitted=retransmitted, data_segments=segments, acked=acked, min_rtt_us=least)
-            one["samples"].append([now, rtt, retransmitted, segments, acked])
+            one.update(retransmitted=again, data_segments=segments, acked=acked, min_rtt_us=least)
+            one["samples"].append([now, trip, delivered])
         if select.select([wake], [], [], float(interval))[0]:
             break
     print(json.dumps(list(seen.values())), flush=True)

@@ -54,6 +54,17 @@ def send(size: int) -> Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """What a player fetches."""
+
+    ladder: tuple[float, ...]  #: bit/s, rising
+    segment_s: float
+    count: int
+    most_ahead_s: float  #: of play that a player fetches in advance
+    path: str = LARGEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What the client is told; the names are those of its JSON."""
 
@@ -69,9 +80,12 @@ class Job:
     seconds: float  #: of content, which then is enough; 0: to the end
     again: bool  #: the steps over and over, until the seconds are over
     steps: tuple[Step, ...]
+    video: Video | None = None  #: play this instead of the steps
 
 
-def transfer(ask: Ask, steps: Iterable[Step], *, sends: bool = False, again: bool = False) -> Observation:
+def transfer(
+    ask: Ask, steps: Iterable[Step], *, sends: bool = False, again: bool = False, video: Video | None = None
+) -> Observation:
     """One transfer over one connection; `sends`: the content goes to the server."""
     job = Job(
         host=ask.target.host,
@@ -86,6 +100,7 @@ def transfer(ask: Ask, steps: Iterable[Step], *, sends: bool = False, again: boo
         seconds=ask.target.seconds,
         again=again,
         steps=tuple(steps),
+        video=video,
     )
     script = Path(__file__).with_name("transfer_client.py")
     with Witness(ask, wanted=not sends) as witness:
@@ -113,27 +128,33 @@ def observe(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, An
         bytes=tuple(int(one[1]) for one in points),
         from_s=float(report.get("content_from_s", report["seconds"])),
     )
+    goodput = series.goodput(ask.target.skip_s)
     failed = report["ended"] == "failure"
     named, note = _failure(ask, str(report["stage"]), str(report["error"])) if failed else ("", "")
+    if report["ended"] == "time" and not goodput:
+        failed, named, note = True, failure.TIMEOUT, "its seconds were over, and nothing had come in the steady part"
     if ask.via is not None and not where and not failed:
         return no_result("the client did not say where its connection came out")
     steady_s = series.from_s + ask.target.skip_s
     if sends:
         tcp = report.get("tcp", {})
-        trips = [(float(one[0]), int(one[2])) for one in points]
+        looks = [(float(one[0]), int(one[2]), int(one[3])) for one in points]
         least, again, of = tcp.get("min_rtt_us", 0), tcp.get("retransmitted", 0), tcp.get("data_segments", 0)
     else:
         flow = _flow(ask, report, flows)
         began_s = float(report["began_monotonic_s"])
-        trips = [(float(one[0]) - began_s, int(one[1])) for one in flow.get("samples", ())]
+        looks = [(float(one[0]) - began_s, int(one[1]), int(one[2])) for one in flow.get("samples", ())]
         least, again, of = flow.get("min_rtt_us", 0), flow.get("retransmitted", 0), flow.get("data_segments", 0)
-    usual = [rtt for when, rtt in trips if rtt and when >= steady_s] or [rtt for _, rtt in trips if rtt]
+    usual = [rtt for when, rtt, _ in looks if rtt and when >= steady_s] or [rtt for _, rtt, _ in looks if rtt]
+    delivered = Series(
+        times_s=tuple(when for when, _, _ in looks), bytes=tuple(count for _, _, count in looks), from_s=series.from_s
+    )
     return Observation(
         outcome=Outcome.BLOCKED if failed else Outcome.OK,
         failure=named,
         seconds=float(report["seconds"]),
         time_to_first_byte=report.get("first_byte_s"),
-        goodput=None if failed else series.goodput(ask.target.skip_s),
+        goodput=None if failed else goodput,
         bytes=int(report["bytes"]),
         connect_s=report.get("connect_s"),
         tls_s=report.get("tls_s"),
@@ -143,6 +164,9 @@ def observe(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, An
         retransmitted=again / of if of else None,
         exit_address=where,
         series=series,
+        delivered=delivered if looks else None,
+        steps_s=tuple(float(one) for one in report.get("steps_s", ())),
+        segments=tuple((float(one[0]), float(one[1]), float(one[2])) for one in report.get("segments", ())),
     )
 
 

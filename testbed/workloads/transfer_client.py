@@ -36,6 +36,7 @@ _FIELDS = {
     "min_rtt_us": ("I", 148),
     "data_segments_in": ("I", 152),
     "data_segments": ("I", 156),
+    "delivered": ("I", 192),
     "out_of_order": ("I", 224),
 }
 
@@ -70,8 +71,11 @@ class _Transfer:
         self.report: dict[str, Any] = {"began_monotonic_s": self.began, "bytes": 0, "series": [], "status": 0}
         self.content = 0  #: bytes of content that have arrived, at either end
         self.sent = 0  #: bytes of content that were handed to TLS in this step
-        self.acked_before = 0  #: `acked` and `content` when the step under way began
+        self.came = 0  #: bytes that came on the connection, of TLS and all
+        self.came_before = 0  #: `came`, `acked` and `content` when the step under way began, and its size, 0: unknown
+        self.acked_before = 0
         self.content_before = 0
+        self.wanted = 0
         self.counts_acks = False
         self.stop = 0.0  #: when enough time was spent on content; 0: never
         self.moved = self.began  #: when the last byte moved
@@ -204,6 +208,7 @@ class _Transfer:
             if not data:
                 raise _EndError(stage, "unexpected eof")
             self.moved = time.monotonic()
+            self.came += len(data)
             self.incoming.write(data)
 
     def look(self, *, now: bool = False) -> None:
@@ -221,9 +226,11 @@ class _Transfer:
             if content > self.content:
                 self.content, self.moved = content, moment
         self.report["tcp"] = info
-        self.report["series"].append(
-            [round(moment - self.began, 4), self.content, info.get("rtt_us", 0), info.get("retransmitted", 0)]
-        )
+        # a record of 16 kB is content only when all of it has come; what has come of it is counted here already
+        under_way = (self.came - self.came_before) * _CHUNK // (_CHUNK + _RECORD_EXTRA)
+        arrived = max(self.content, self.content_before + min(self.wanted, under_way))
+        trip_us, delivered = info.get("rtt_us", 0), info.get("delivered", 0)
+        self.report["series"].append([round(moment - self.began, 4), arrived, trip_us, delivered])
         self.next_look = moment + self.interval_s
 
     # --- HTTP/1.1 ---
@@ -301,6 +308,8 @@ class _Transfer:
         self.request(step)
         status, length = self.answer()
         self.report["status"] = status
+        self.content_before, self.wanted = self.content, length
+        self.came_before = self.came - len(self.received) - self.incoming.pending
         wanted = step.get("size")
         if status not in (200, 206):
             small = self.body(length, counts=False)
@@ -308,6 +317,7 @@ class _Transfer:
         if wanted and length != wanted:
             raise _EndError("content", f"the content has {length} bytes, not {wanted}")
         self.body(length, counts=True, offset=step.get("offset", 0) if wanted else None)
+        self.wanted = 0
         if step.get("sha256") and self.report["sha256"] != step["sha256"]:
             raise _EndError("content", "the page is not that of the asked host")
 
@@ -354,11 +364,43 @@ class _Transfer:
         self.report["content_from_s"] = self.elapsed()
         if job["seconds"]:
             self.stop = time.monotonic() + float(job["seconds"])
+        if job.get("video"):
+            self.play(job["video"])
+            return
+        self.report["steps_s"] = []
         while True:
             for step in job["steps"]:
+                asked = self.elapsed()
                 self.one(step)
+                self.report["steps_s"].append(round(self.elapsed() - asked, 6))
             if not job["again"]:
                 return
+
+    # --- video ---
+
+    def play(self, video: dict[str, Any]) -> None:
+        """Fetch segments of a video, each at the bitrate that the last ones' speed allows, and not too far ahead.
+
+        What a viewer saw of it follows from `segments`: when each was asked for, when it had come, its bitrate.
+        """
+        segment_s, ladder = float(video["segment_s"]), [float(one) for one in video["ladder"]]
+        segments: list[list[float]] = []
+        self.report["segments"] = segments
+        speeds: list[float] = []
+        ahead_s, at = 0.0, self.elapsed()
+        for number in range(int(video["count"])):
+            likely = len(speeds) / sum(1 / one for one in speeds) if speeds else 0.0  # the harmonic mean
+            rate = max((one for one in ladder if one <= 0.8 * likely), default=ladder[0])
+            size = int(rate * segment_s / 8)
+            asked = self.elapsed()
+            self.one({"method": "GET", "path": video["path"], "size": size, "offset": number * 1000})
+            came = self.elapsed()
+            segments.append([round(asked, 4), round(came, 4), rate])
+            speeds = [*speeds[-2:], 8 * size / max(1e-6, came - asked)]
+            ahead_s, at = max(0.0, ahead_s - (came - at)) + segment_s, came
+            while ahead_s - (self.elapsed() - at) > float(video["most_ahead_s"]):
+                self.moved = time.monotonic()
+                self.move("read")
 
 
 class _TimeIsOverError(Exception):

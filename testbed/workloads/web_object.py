@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from testbed.emulate.services import page
-from testbed.workload import Ask, Observation
+from testbed.workload import Ask, Observation, Target
 from testbed.workloads.transfer import Step, fetch, transfer
 
 OBJECTS, OBJECT_BYTES = 6, 50_000  #: beside the page of 20 kB
@@ -23,6 +23,9 @@ class WebObject:
     says_name = True
     heavy = True
     fills = True
+
+    def size(self, target: Target) -> int:
+        return len(page(target.host)) + OBJECTS * (target.size or OBJECT_BYTES)
 
     def measure(self, ask: Ask) -> Observation:
         size = ask.target.size or OBJECT_BYTES

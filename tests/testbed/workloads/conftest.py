@@ -43,6 +43,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def transfer_lab() -> Iterator[Lab]:
-    """A lab that only forwards."""
-    with Lab(None, "small") as lab:
+    """A lab that only forwards, with a line slow enough for a transfer to be looked at several times."""
+    with Lab(None, "national") as lab:
         yield lab
