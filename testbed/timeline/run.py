@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from middlebox.policy import Policy
 from testbed import manifest as manifests
 from testbed.fidelity import BoxWatch, worst
-from testbed.lab import Lab
+from testbed.lab import Lab, LabError
 from testbed.result import CONTROL, Row, RowsFile, read_rows
 from testbed.run import Ran, Recorder, new_folder
 from testbed.timeline.judging import checks
@@ -115,8 +116,7 @@ def _leg(
         manifest["facts"] = manifest["facts"] or facts
         manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
         if running.boxes:
-            boxes = running.boxes
-            watch = BoxWatch(lambda: worst([lab.box_stats(box, reset=True) or {} for box in boxes]), MAX_ADDED_S)
+            watch = BoxWatch(partial(_stats, lab, running.boxes), MAX_ADDED_S)
             watch.__enter__()
         leg = Leg(
             run=folder.name,
@@ -149,6 +149,14 @@ def _leg(
         series.close()
     about["ended"] = _now()
     return about
+
+
+def _stats(lab: Lab, boxes: Sequence[str]) -> dict[str, Any]:
+    """How the boxes do; dead, if the lab is gone."""
+    try:
+        return worst([lab.box_stats(box, reset=True) or {} for box in boxes])
+    except LabError:
+        return {"alive": False}
 
 
 def _keep_logs(folder: Path, leg: Leg) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ import pytest
 from middlebox.policy import Policy
 from testbed.emulate.outside import LabError
 from testbed.lab import Lab
+from testbed.manifest import read
 from testbed.result import Row, read_rows
 from testbed.timeline import run
+from testbed.timeline.picking import placed
 from testbed.timeline.values import Actor, Kind, Phase, Stream, Timeline, Transfer
 from testbed.tools import TOOLS
-from tests.testbed.emulate.residue import Footprint
+from tests.testbed.emulate.residue import Footprint, processes
 from tests.testbed.timeline.pretended import measured
 
 TIMELINE = Timeline(
@@ -50,11 +53,12 @@ TIMELINE = Timeline(
 @pytest.mark.lab
 def test_an_open_tunnel_stays_a_new_one_is_blocked_and_afterwards_it_comes_back(tmp_path: Path) -> None:
     run.run(TIMELINE, [Policy.load("vpn-handshake-block")], seed=1, folder=tmp_path, command=["run"])
-    rows = read_rows(tmp_path)
+    # an attempt over the end of the phase may succeed after it
+    rows = placed(read_rows(tmp_path), read(tmp_path))
     assert set(rows["fidelity"]) <= {"ok", "suspect"}
     ours = rows[(rows["policy"] == "vpn-handshake-block") & (rows["tool"] == "wireguard")]
     tries = ours[ours["workload"] == "connect"]
-    assert set(tries[tries["phase"] == "during"]["outcome"]) == {"blocked"}
+    assert set(tries[tries["in_phase"] == "during"]["outcome"]) == {"blocked"}
     assert tries["outcome"].iloc[0] == tries["outcome"].iloc[-1] == "ok"
     transfers = ours[ours["workload"] == "transfer"]
     assert "ok" in set(transfers[transfers["phase"] == "during"]["outcome"]), "through the tunnel that was open"
@@ -115,4 +119,9 @@ def test_whatever_is_killed_half_way_leaves_marked_rows_and_nothing_behind(
     if victim == "box":
         assert set(marked["tool"]) == {"", "wireguard"}
         assert all("the box did not answer" in one for one in marked["fidelity_reason"])
-    assert prints[0].gone_within(10) == []
+    until_s = time.monotonic() + 30
+    while left := [line for pid, line in prints[0].members.items() if processes().get(pid, (0, ""))[1] == line]:
+        assert time.monotonic() < until_s, (
+            left
+        )  # by process: a new lab elsewhere may get the old one's namespace numbers
+        time.sleep(0.1)
