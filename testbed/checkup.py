@@ -113,14 +113,19 @@ def report() -> Iterator[Line]:
 
 def _verdict(wrong: list[Line]) -> Line:
     """What to do, by the first thing that is wrong: namespaces, then what setup installs, then the kernel."""
-    follows = "./penstock run sni-filtering"
+    state, follows = "can run here", "./penstock run sni-filtering"
     if wrong:
+        state = "cannot run here"
         first = next((line for line in wrong if line.name == "namespaces"), wrong[0])
         installable = [line for line in wrong if line.section != "kernel"]
         if first.name == "namespaces":
             follows = first.detail
         elif installable:
-            follows = f"run ./setup: it installs {', '.join(line.name for line in installable)}"
+            state = "cannot run here yet, for want of"
+            follows = (
+                f"{', '.join(line.name for line in installable)}; './penstock run' installs what is missing by itself, "
+                "as ./setup does"
+            )
         else:
             follows = (
                 f"this kernel lacks {', '.join(line.name for line in wrong)}; use another, or the Vagrantfile's machine"
@@ -129,7 +134,7 @@ def _verdict(wrong: list[Line]) -> Line:
         section="lab",
         name="a lab",
         found=not wrong,
-        detail="can run here" if not wrong else "cannot run here",
+        detail=state,
         follows=follows,
         needed=True,
     )

@@ -181,12 +181,15 @@ def _for_setup(policy: Policy) -> BoxPolicy:
 
 
 def join(name: str = "") -> RunningLab:
-    """Join a lab of the same user that runs in another terminal; the only one there is, if no name is given."""
+    """Join a lab of the same user that runs in another terminal; the only one there is, if no name is given.
+
+    Raises `LabError` if it does not run, and `ValueError` if none is named and several run.
+    """
     there = running()
     if not there:
         raise LabError("no lab of this user runs; start one with 'penstock shell'")
     if not name and len(there) > 1:
-        raise LabError(f"several labs run; name one of them: {', '.join(there)}")
+        raise ValueError(f"several labs run; name one of them: {', '.join(there)}")
     if name and name not in there:
         raise LabError(f"no lab '{name}' runs (running: {', '.join(there)})")
     return RunningLab(Line(name or there[0]))

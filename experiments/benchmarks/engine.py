@@ -97,11 +97,11 @@ def timed(policy: Policy, packets: list[bytes]) -> tuple[float, int]:
     censor = Censor(policy, seed=1)
     before = resident_kb()
     now_ns = 1_700_000_000_000_000_000
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: the machine is shared
     for packet in packets:
         now_ns += 1_000
         censor.decide(packet, now_ns)
-    return len(packets) / (time.perf_counter() - start), resident_kb() - before
+    return len(packets) / (time.process_time() - start), resident_kb() - before
 
 
 def main() -> int:

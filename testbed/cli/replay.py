@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ways.add_argument(
         "--explain",
         metavar="FLOW",
-        help="tell one flow's story: its text, a part of it that only it has, or its number",
+        help="tell one flow's story: its text, a part of it that only it has, or its number as '#N'",
     )
 
 
@@ -262,7 +262,7 @@ def _as_tables(session: _Session, out: Path | None) -> None:
         if untold:
             print(f"  and {untold} more packets that did not simply pass; --json lists them all")
         spared = len(flows) - len(met) - ("" in flows and "" not in met)
-        print(f"{spared} flow{'' if spared == 1 else 's'} passed untouched. '--explain NO.' tells one flow's story.")
+        print(f"{spared} flow{'' if spared == 1 else 's'} passed untouched. --explain '#N' tells the story of flow N.")
     _tell(session.all_notes())
 
 
@@ -303,4 +303,4 @@ def _which(wanted: str, found: range | list[int], flows: list[str], ambiguous: b
     lines = [f"  {index + 1}  {flows[index]}" for index in found[:MOST_CANDIDATES]]
     if len(found) > MOST_CANDIDATES:
         lines.append(f"  and {len(found) - MOST_CANDIDATES} more")
-    return "\n".join([f"{what}:", *lines, "give a longer part, or a number from this list as '#N'"])
+    return "\n".join([f"{what}:", *lines, "give a longer part, or --explain '#N' for flow N of this list"])

@@ -187,7 +187,7 @@ class Shell:
         for sentence in answer["sentences"]:
             print(sentence, flush=True)
         for rule, hits in answer["hits"].items():
-            print(f"  {rule}: {hits} times", flush=True)
+            print(f"  {rule}: {hits} time{'' if hits == 1 else 's'}", flush=True)
         return 0
 
     def _reload(self, box: str, words: list[str]) -> int:
