@@ -169,6 +169,9 @@ class Plan:
         self.counters[name] = (rule, what)
         return f"counter name {name}"
 
+    # Fates are those of TCP and UDP alone: for the kernel an ICMP error belongs to the flow that it tells of. Not so
+    # for the box: it falls out of these chains and goes there.
+
     def _plain(self) -> Iterator[str]:
         """The chains of numbers that pass or drop, and those that keep a number in the connection mark."""
         yield f"chain seen {{ ct mark set ct mark & {~NUMBERS & 0xFFFF_FFFF:#010x}; }}"
@@ -179,10 +182,16 @@ class Plan:
                 looked_at = (
                     "tcp flags & (fin | syn | rst) != 0" if self.wanted.ends else "tcp flags & (syn | ack) == syn"
                 )
-                yield (f"chain fate{number} {{ {looked_at} goto seen; {count} {_LET_BY}; }}")
+                yield (
+                    f"chain fate{number} {{ meta l4proto udp {count} {_LET_BY}; {looked_at} goto seen; "
+                    f"meta l4proto tcp {count} {_LET_BY}; }}"
+                )
             elif fate.disposition is Disposition.DROP:
                 count = self._count(number, fate.rule, "dropped")
-                yield f"chain fate{number} {{ tcp flags & (fin | syn | rst) != 0 goto seen; {count} drop; }}"
+                yield (
+                    f"chain fate{number} {{ tcp flags & (fin | syn | rst) != 0 goto seen; "
+                    f"meta l4proto {{ tcp, udp }} {count} drop; }}"
+                )
             mark = f"ct mark & {~NUMBERS & 0xFFFF_FFFF:#010x} | {number << _SHIFT:#010x}"
             # a flow may be over with this very packet
             yield f"chain keep{number} {{ tcp flags & (fin | rst) != 0 return; ct mark set {mark}; }}"
@@ -207,6 +216,7 @@ class Plan:
             up = "original" if forward else "reply"
             yield (
                 f"chain fate{one} {{ tcp flags & (fin | syn | rst) != 0 goto seen; "
+                "meta l4proto != { tcp, udp } return; "
                 f"ct direction {up} goto up{number}; goto down{number}; }}"
             )
 
@@ -232,9 +242,7 @@ class Plan:
             *self._prefilter(),
             "}",
             f"chain before {{ type filter hook forward priority {_BEFORE}; policy accept;",
-            # for the kernel an ICMP error belongs to the flow that it tells of; not so for the box
-            "  meta l4proto { icmp, ipv6-icmp } goto unmarked",
-            *([f"  ct mark & {NUMBERS:#010x} vmap {self._map('goto', 'fate')}"] if self.numbers else []),
+            *self._look_up(),
             "  goto unmarked",
             "}",
             f"chain after {{ type filter hook forward priority {_AFTER}; policy accept;",
@@ -245,6 +253,13 @@ class Plan:
             f"  meta mark set meta mark & {~_OURS & 0xFFFF_FFFF:#010x}",
             "}",
         )
+
+    def _look_up(self) -> Iterator[str]:
+        """Find a flow's number; the shortest way is that of flows that simply pass, as most packets are theirs."""
+        if self.numbers:
+            first = min(self.numbers.values())
+            yield f"  ct mark & {NUMBERS:#010x} == {first << _SHIFT:#010x} goto fate{first}"
+            yield f"  ct mark & {NUMBERS:#010x} vmap {self._map('goto', 'fate')}"
 
     def _map(self, how: str, chain: str) -> str:
         entries = (f"{number << _SHIFT:#010x} : {how} {chain}{number}" for number in self.numbers.values())
