@@ -1,4 +1,4 @@
-"""What goes by a box without being shown to it, as statements of nft; that the kernel obeys them, `test_kernel` shows."""
+"""What goes by a box without being shown to it, as nft says it; that the kernel obeys, `test_kernel` shows."""
 
 from __future__ import annotations
 
