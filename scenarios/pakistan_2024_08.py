@@ -50,7 +50,7 @@ SCENARIO = Timeline(
         ),
         Phase(
             name=TRIAL,
-            seconds=80,
+            seconds=70,
             about="the same, and VPNs are disturbed by turns on all lines (the trials of November)",
             ruled=True,
         ),
@@ -132,7 +132,7 @@ SCENARIO = Timeline(
             ("speed-test",),
             through=False,
             at_least=0.9,
-            times=(0.67, 1.5),
+            times=(0.5, 1.5),
         ),
         _claim(
             "with a VPN the media pass on mobile lines as well",

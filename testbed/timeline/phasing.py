@@ -19,8 +19,11 @@ _FILE = re.compile(r"^file:\s*(?!/)(.+)$")
 
 
 def phased(policy: Policy, phases: Sequence[str], folder: Path) -> Policy:
-    """The policy, awake in these phases alone, as a file in `folder`; raises `LoadError` if that is no policy."""
-    if any(rule.when.phases for rule in policy.rules):
+    """The policy, awake in these phases alone, as a file in `folder`; without phases as it is.
+
+    Raises `LoadError` if that is no policy.
+    """
+    if not phases or any(rule.when.phases for rule in policy.rules):
         return policy
     yaml = YAML()
     yaml.width = 120

@@ -73,7 +73,8 @@ def test_whatever_is_killed_half_way_leaves_marked_rows_and_nothing_behind(
     victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labs: list[Lab] = []
-    timeline = dataclasses.replace(TIMELINE, phases=TIMELINE.phases[:1], policies=())
+    before, during, _ = TIMELINE.phases
+    timeline = dataclasses.replace(TIMELINE, phases=(before, dataclasses.replace(during, seconds=1)))
     start = Lab.start
 
     def started(lab: Lab) -> Lab:

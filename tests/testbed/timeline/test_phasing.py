@@ -32,6 +32,11 @@ def test_a_policy_that_names_phases_is_left_alone(tmp_path: Path) -> None:
     assert phased(policy, ["during"], tmp_path) is policy
 
 
+def test_where_no_phase_is_ruled_a_policy_is_always_awake(tmp_path: Path) -> None:
+    policy = Policy.load("sni-drop")
+    assert phased(policy, [], tmp_path) is policy
+
+
 def test_what_else_a_rule_says_of_its_times_stays(tmp_path: Path) -> None:
     found = phased(Policy.load("lesson-8-curfew"), ["during"], tmp_path / "policies")
     (rule,) = found.rules
