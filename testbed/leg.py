@@ -27,6 +27,7 @@ from testbed.result import CONTROL, Fidelity, Outcome, Row
 from testbed.scenario import Scenario
 from testbed.series import Series
 from testbed.sites import Site
+from testbed.slowed_by import of_row
 from testbed.tool import Host
 from testbed.topology import Role, Topology
 from testbed.workload import Ask, Observation, Target, no_result
@@ -66,6 +67,7 @@ class Leg:
     topology: Topology
     record: Callable[[Row], None]
     link_means: str = ""
+    slowed_by: str = ""  #: who carries out what the policy slows
     ipv6: bool = True  #: whether this machine's kernel gives the lab IPv6
     watch: BoxWatch | None = None
     usual: Mapping[str, Normal] = field(default_factory=dict)  #: by target: what the control was like
@@ -265,7 +267,7 @@ class Leg:
             time_to_first_byte=seen.time_to_first_byte,
             goodput=None if seen.goodput is None else round(seen.goodput, 1),
             bytes=seen.bytes,
-            intended=self.meant(target),
+            intended=(meant := self.meant(target)),
             fidelity=judged.fidelity,
             fidelity_reason=judged.reason,
             box_added_p99_s=judged.added_p99_s,
@@ -282,6 +284,7 @@ class Leg:
             exit_address=seen.exit_address,
             time_to_tunnel_s=passage.ready_s if passage else None,
             tunnel_attempts=1 if passage else None,
+            slowed_by=of_row(self.slowed_by, meant),
         )
 
 

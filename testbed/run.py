@@ -30,6 +30,7 @@ from testbed.residual import Probing, steps
 from testbed.result import CONTROL, Row, RowsFile
 from testbed.scenario import Kind, Scenario
 from testbed.series import Series, SeriesFile
+from testbed.slowed_by import slowed_by
 
 #: files of the only policy's leg that also stand at the top of the run folder
 _AT_THE_TOP = ("decisions.jsonl", "box.pcap", "box.json", "client.pcap", "server.pcap", "logs")
@@ -181,6 +182,7 @@ class _Opened:
                 topology=topology,
                 record=record,
                 link_means=str(self.facts.get("delay_means", "")),
+                slowed_by=slowed_by(policy, lab.box_stats(lab.boxes[0]) if lab.boxes else None),
                 ipv6=bool(self.facts.get("ipv6", True)),
                 watch=self._watch,
                 usual=normals(record.control) if scenario.kind is not Kind.ACCESS else {},

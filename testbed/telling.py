@@ -138,7 +138,7 @@ def residual_span(found: ResidualFound) -> str:
     if last is None and found.by_port_alone:
         return "not asked: 4-tuples"
     if last is None:
-        return f"none seen up to {found.probes[-1][0]:.1f} s"
+        return f"none seen up to {found.probes[-1][0]:.0f} s"
     return f"more than {last:.0f} s" if free is None else f"{last:.1f} to {free:.1f} s"
 
 

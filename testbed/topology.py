@@ -162,19 +162,15 @@ class Topology:
     def hops(self, a: str, b: str) -> int:
         """How many routers lower the TTL between `a` and `b`: a packet needs a TTL above this to arrive.
 
-        A censor sees a packet after its own box has lowered the TTL, as Linux does it: for a packet to be seen by
-        the box its TTL must be above `hops(a, box) + 1`.
+        A censor sees a packet after its own box lowered the TTL, as Linux does: it must be above `hops(a, box)` + 1.
         """
         return len(self.path(a, b)) - 2
 
     def delay(self, a: str, b: str) -> float:
         """Seconds that the links between `a` and `b` take, without queueing."""
-        total = 0.0
         links = self.first_links(b)
-        for name in self.path(a, b)[:-1]:
-            link = links[name]
-            total += (link.to_b if name == link.a else link.to_a).delay
-        return total
+        steps = ((name, links[name]) for name in self.path(a, b)[:-1])
+        return sum((link.to_b if name == link.a else link.to_a).delay for name, link in steps)
 
 
 #: kind of access -> (towards the subscriber, from the subscriber); round figures of a home's VDSL, of ADSL2+ and of LTE

@@ -14,8 +14,8 @@ from pathlib import Path
 
 Message = dict[str, object]
 
-#: bytes of one request; the longest has the text of a policy
-MAX_REQUEST = 1 << 20
+#: bytes of one request; the longest has the text of a policy (a longer one is given by its path)
+MAX_REQUEST = 65_536
 #: bytes that a client may be behind: some thousand decisions of a `watch`
 MAX_BEHIND = 1 << 20
 #: connections at once; more are closed as they come

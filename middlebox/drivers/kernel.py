@@ -270,8 +270,9 @@ class Kernel:
     def facts(self) -> dict[str, object]:
         """Who carries dispositions out, for the manifest."""
         told: dict[str, object] = {"data_plane": "kernel" if self.works else "queue", "data_plane_reason": self.why_not}
-        if self.works:
+        if self._plan is not None:
             told["conntrack"] = self.settings
+            told["policed_by_kernel"] = sorted(self._plan.buckets)
         return told
 
 

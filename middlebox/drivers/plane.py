@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from middlebox.drivers.attach import LET_BY
-from middlebox.interest import ALL_PORTS, EVERYTHING, Interest
+from middlebox.drivers.prefilter import LET_BY_NOW, MAX_FRESH, bare, prefilter, pure_acks
+from middlebox.interest import EVERYTHING, Interest
 from middlebox.verdict import Direction, Disposition
 
 #: bits of the packet mark and the connection mark that hold a flow's number. Others may use the rest
@@ -24,8 +25,6 @@ _NUMBERS_THERE_ARE = (NUMBERS >> _SHIFT) + 1
 #: flows (or hosts, or pairs) that one rule polices at once: four times what connection tracking holds by default. What
 #: finds no room is not policed; that it found none cannot be asked, as a look-up takes tokens too (nft_lookup.c)
 MAX_POLICED = 1 << 20
-#: connections whose acknowledgements need not be shown for now; of those beyond it they all are
-MAX_FRESH = 262_144
 #: seconds after which the bucket of a silent flow is forgotten, at the least; a full bucket is no loss
 _BUCKET_S = 120
 #: nft has no burst below what flows in this time (nft_limit.c: the bucket holds unit * (rate + burst) / rate)
@@ -36,13 +35,6 @@ _MAX_BURST = 0xFFFF_FFFF
 _BEFORE, _AFTER = -151, -149
 # ahead of nf_defrag (-400), which would put fragments together before the box has seen them
 _FIRST = -450
-
-_LET_BY = f"meta mark set meta mark | {LET_BY:#010x} accept"
-_BY = f"counter name let_by {_LET_BY}"
-_WHOLE = "ip frag-off & 0x3fff == 0"
-
-#: payload-less segments by the length of the TCP header in words; without IP options, as they practically all are
-_WORDS = range(5, 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +161,9 @@ class Plan:
         self.counters[name] = (rule, what)
         return f"counter name {name}"
 
+    # Fates are those of TCP and UDP alone: for the kernel an ICMP error belongs to the flow that it tells of. Not so
+    # for the box: it falls out of these chains and goes there.
+
     def _plain(self) -> Iterator[str]:
         """The chains of numbers that pass or drop, and those that keep a number in the connection mark."""
         yield f"chain seen {{ ct mark set ct mark & {~NUMBERS & 0xFFFF_FFFF:#010x}; }}"
@@ -179,10 +174,16 @@ class Plan:
                 looked_at = (
                     "tcp flags & (fin | syn | rst) != 0" if self.wanted.ends else "tcp flags & (syn | ack) == syn"
                 )
-                yield (f"chain fate{number} {{ {looked_at} goto seen; {count} {_LET_BY}; }}")
+                yield (
+                    f"chain fate{number} {{ meta l4proto udp {count} {LET_BY_NOW}; {looked_at} goto seen; "
+                    f"meta l4proto tcp {count} {LET_BY_NOW}; }}"
+                )
             elif fate.disposition is Disposition.DROP:
                 count = self._count(number, fate.rule, "dropped")
-                yield f"chain fate{number} {{ tcp flags & (fin | syn | rst) != 0 goto seen; {count} drop; }}"
+                yield (
+                    f"chain fate{number} {{ tcp flags & (fin | syn | rst) != 0 goto seen; "
+                    f"meta l4proto {{ tcp, udp }} {count} drop; }}"
+                )
             mark = f"ct mark & {~NUMBERS & 0xFFFF_FFFF:#010x} | {number << _SHIFT:#010x}"
             # a flow may be over with this very packet
             yield f"chain keep{number} {{ tcp flags & (fin | rst) != 0 return; ct mark set {mark}; }}"
@@ -191,7 +192,7 @@ class Plan:
         passed, dropped = self._count(number, rule, "passed"), self._count(number, rule, "dropped")
         for way, chain in ((Direction.TO_SERVER, "up"), (Direction.TO_CLIENT, "down")):
             steps = []
-            let_by = f"{passed} {_LET_BY}"
+            let_by = f"{passed} {LET_BY_NOW}"
             if way not in policing.directions:
                 steps.append(let_by)
             elif policing.share == "class":
@@ -207,6 +208,7 @@ class Plan:
             up = "original" if forward else "reply"
             yield (
                 f"chain fate{one} {{ tcp flags & (fin | syn | rst) != 0 goto seen; "
+                "meta l4proto != { tcp, udp } return; "
                 f"ct direction {up} goto up{number}; goto down{number}; }}"
             )
 
@@ -223,18 +225,16 @@ class Plan:
             # connections of which a packet was shown in this second
             f"set fresh {{ typeof ct id; size {MAX_FRESH}; flags dynamic, timeout; timeout 1s; }}",
             "chain bare {",
-            *self._bare(),
+            *bare(),
             "}",
             "chain acks {",
-            *self._pure_acks(),
+            *pure_acks(),
             "}",
             "chain unmarked {",
-            *self._prefilter(),
+            *prefilter(self.wanted.needed),
             "}",
             f"chain before {{ type filter hook forward priority {_BEFORE}; policy accept;",
-            # for the kernel an ICMP error belongs to the flow that it tells of; not so for the box
-            "  meta l4proto { icmp, ipv6-icmp } goto unmarked",
-            *([f"  ct mark & {NUMBERS:#010x} vmap {self._map('goto', 'fate')}"] if self.numbers else []),
+            *self._look_up(),
             "  goto unmarked",
             "}",
             f"chain after {{ type filter hook forward priority {_AFTER}; policy accept;",
@@ -246,46 +246,16 @@ class Plan:
             "}",
         )
 
+    def _look_up(self) -> Iterator[str]:
+        """Find a flow's number; the shortest way is that of flows that simply pass, as most packets are theirs."""
+        if self.numbers:
+            first = min(self.numbers.values())
+            yield f"  ct mark & {NUMBERS:#010x} == {first << _SHIFT:#010x} goto fate{first}"
+            yield f"  ct mark & {NUMBERS:#010x} vmap {self._map('goto', 'fate')}"
+
     def _map(self, how: str, chain: str) -> str:
         entries = (f"{number << _SHIFT:#010x} : {how} {chain}{number}" for number in self.numbers.values())
         return f"{{ {', '.join(entries)} }}"
-
-    def _pure_acks(self) -> Iterator[str]:
-        """Let them by if the handshake was whole; but one in each second is shown, or the box would forget the flow."""
-        yield f"  meta length > {40 + 4 * _WORDS[-1]} return"
-        yield "  ct status assured ct id @fresh goto bare"
-        yield "  add @fresh { ct id }"
-
-    def _bare(self) -> Iterator[str]:
-        """Let by segments that end where their header ends: nft cannot add lengths up, so there is a rule for each."""
-        for words in _WORDS:
-            yield f"  tcp doff {words} ip hdrlength 5 ip length {20 + 4 * words} {_WHOLE} {_BY}"
-            yield f"  tcp doff {words} ip6 nexthdr tcp ip6 length {4 * words} {_BY}"
-
-    def _prefilter(self) -> Iterator[str]:
-        """Let by what the box need not see; what is not surely such a packet is seen."""
-        needed, by, whole = self.wanted.needed, _BY, _WHOLE
-        if not needed.ipv6:
-            yield f"  meta nfproto ipv6 {by}"
-        if not needed.tcp:
-            yield f"  ip protocol tcp {whole} {by}"
-            yield f"  ip6 nexthdr tcp {by}"
-        elif not needed.pure_acks:
-            yield "  tcp flags & (syn | ack) == syn update @fresh { ct id }"
-            yield "  tcp flags & (fin | syn | rst | psh | ack | urg) == ack jump acks"
-        if needed.udp != ALL_PORTS:
-            if needed.udp:
-                ports = ", ".join(f"{low}-{high}" if low < high else str(low) for low, high in needed.udp)
-                yield f"  ip protocol udp {whole} udp sport != {{ {ports} }} udp dport != {{ {ports} }} {by}"
-                yield f"  ip6 nexthdr udp udp sport != {{ {ports} }} udp dport != {{ {ports} }} {by}"
-            else:
-                yield f"  ip protocol udp {whole} {by}"
-                yield f"  ip6 nexthdr udp {by}"
-        if not needed.icmp:
-            yield f"  ip protocol icmp {whole} {by}"
-            yield f"  ip6 nexthdr ipv6-icmp {by}"
-        if not needed.other:
-            yield f"  ip protocol != {{ tcp, udp, icmp }} {whole} {by}"
 
 
 def _limit(policing: Policing) -> str:

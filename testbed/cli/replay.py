@@ -30,7 +30,6 @@ HELP = "what a policy decides on a capture; one flow's story with --explain"
 #: rows of each table; a page that still can be read (`--json` has them all)
 MOST_FLOWS = 40
 MOST_PACKETS = 40
-MOST_CANDIDATES = 20
 
 Explain = Callable[[int, str, tuple[str, ...]], None]
 
@@ -272,12 +271,12 @@ def _counted(fates: Counter[str]) -> str:
 
 
 def _explain(session: _Session, wanted: str, out: Path | None) -> None:
-    from testbed.story import Story, find_flows, same_ends
+    from testbed.story import Story, candidates, find_flows, same_ends
 
     flows = list(dict.fromkeys(decision.flow for _, decision in session.decisions() if decision.flow))
     found = find_flows(wanted, flows)
     if len(found) != 1:
-        raise UsageError(_which(wanted, found or range(len(flows)), flows, bool(found)))
+        raise UsageError(candidates(wanted, found or range(len(flows)), flows, bool(found)))
     flow = flows[found[0]]
     believed: list[tuple[str, ...]] = [()]
 
@@ -293,14 +292,3 @@ def _explain(session: _Session, wanted: str, out: Path | None) -> None:
             for line in story.tell(packet, decision, believed[0]):
                 print(line)
     _tell(session.all_notes())
-
-
-def _which(wanted: str, found: range | list[int], flows: list[str], ambiguous: bool) -> str:
-    """The candidates, one a line."""
-    if not flows:
-        return "the capture has no flows: none of its packets could be read"
-    what = f"{len(found)} flows fit '{wanted}'" if ambiguous else f"no flow fits '{wanted}'; there are"
-    lines = [f"  {index + 1}  {flows[index]}" for index in found[:MOST_CANDIDATES]]
-    if len(found) > MOST_CANDIDATES:
-        lines.append(f"  and {len(found) - MOST_CANDIDATES} more")
-    return "\n".join([f"{what}:", *lines, "give a longer part, or --explain '#N' for flow N of this list"])

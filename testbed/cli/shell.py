@@ -16,6 +16,7 @@ from typing import Any
 
 from testbed.cli import NoResultError, UsageError
 from testbed.cli.exec import add_lab_options, lab_from
+from testbed.emulate.leader import END_OF_INPUT
 from testbed.emulate.outside import LabError
 from testbed.emulate.running import RunningLab
 from testbed.emulate.terminal import run_here
@@ -72,6 +73,7 @@ class Shell:
     def __init__(self, lab: RunningLab) -> None:
         self._lab = lab
         self._status = 0
+        self._ahead = bytearray()  #: typed while a command ran that did not read it
         self._words: dict[str, Callable[[list[str]], int]] = {
             "help": self._help,
             "hosts": self._hosts,
@@ -84,10 +86,8 @@ class Shell:
         """Serve lines until `exit` or the end of the input; return a script's last status."""
         talks = sys.stdin.isatty()
         if talks:
-            import readline  # noqa: F401  # gives input() its line editing
-
             print(f"lab {self._lab.name} is up; 'help' lists what can be said; join it with: penstock shell --join")
-        for line in _lines(talks):
+        for line in self._lines(talks):
             try:
                 words = shlex.split(line, comments=True)
             except ValueError as error:
@@ -98,6 +98,26 @@ class Shell:
             if words:
                 self._status = self._one(words)
         return 0 if talks else self._status
+
+    def _lines(self, talks: bool) -> Iterator[str]:
+        if not talks:
+            yield from iter(sys.stdin.readline, "")
+            return
+        while not self._ahead.startswith(END_OF_INPUT):
+            line, end, rest = self._ahead.partition(b"\n")
+            try:
+                if end:  # a whole line was typed ahead
+                    self._ahead[:] = rest
+                    print(PROMPT + (text := line.decode(errors="replace")), flush=True)
+                else:
+                    self._ahead.clear()
+                    text = _prompt(line.decode(errors="replace"))
+                yield from text.splitlines()  # several, if they were pasted
+            except EOFError:
+                break
+            except KeyboardInterrupt:
+                print()
+        print()
 
     def _one(self, words: list[str]) -> int:
         try:
@@ -134,7 +154,7 @@ class Shell:
     def _run(self, host: str, argv: list[str]) -> int:
         if not argv:
             return self._complain(f"what shall {host} run? For example: {host} ip address")
-        ended = run_here(self._lab.hosts[host], argv, takes_input=sys.stdin.isatty())
+        ended = run_here(self._lab.hosts[host], argv, takes_input=sys.stdin.isatty(), ahead=self._ahead)
         if ended.error:
             self._complain(ended.error)
         return ended.status or 0
@@ -240,15 +260,9 @@ def told(decision: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _lines(talks: bool) -> Iterator[str]:
-    if not talks:
-        yield from iter(sys.stdin.readline, "")
-        return
-    while True:
-        try:
-            yield input(PROMPT)
-        except EOFError:
-            print()
-            return
-        except KeyboardInterrupt:
-            print()
+def _prompt(begun: str) -> str:
+    """A line that a person types at the prompt; `begun`: what stands there already."""
+    import readline
+
+    readline.set_startup_hook((lambda: readline.insert_text(begun)) if begun else None)
+    return input(PROMPT)

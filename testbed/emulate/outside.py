@@ -89,14 +89,16 @@ class Line:
         stdio: tuple[int, int, int],
         env: Mapping[str, str],
         cwd: str,
-        terminal: bool = False,
+        terminal: int | None = None,
     ) -> Command:
-        """Start a command on a lab host; its standard files are the given ones themselves."""
+        """Start a command on a lab host; its standard files are the given ones themselves.
+
+        `terminal`: the first of them is a terminal, to be the command's own; a file for what it leaves unread there.
+        """
         channel = self.connect()
         request: Message = {"do": "run", "host": host, "argv": list(argv), "env": dict(env), "cwd": cwd}
-        request["terminal"] = terminal
         try:
-            channel.send(request, stdio)
+            channel.send(request, stdio if terminal is None else (*stdio, terminal))
             got = channel.receive()
         except OSError:
             got = None

@@ -62,6 +62,7 @@ class Leg:
     series: Series
     tick: Callable[[float, str], None] = lambda seconds, phase: None  #: how much of the leg has passed
     link_means: str = ""
+    slowed_by: str = ""  #: who carries out what the policy slows
     watch: BoxWatch | None = None
     repeat: int = 1  #: which time it is that this policy is gone through
     held_s: float | None = field(init=False)  #: after which tools connect anew
@@ -87,6 +88,7 @@ class Leg:
             seed=self.seed,
             record=self.record,
             link_means=self.link_means,
+            slowed_by=self.slowed_by,
             watch=self.watch,
             serving=self.serving,
             repeat=self.repeat,

@@ -13,6 +13,7 @@ from typing import Any
 
 from testbed.fidelity import WITHOUT_BOX, BoxWatch, Judgement
 from testbed.result import Fidelity, Outcome, Row
+from testbed.slowed_by import of_row
 from testbed.timeline.values import Actor, Timeline
 from testbed.tool import Serving
 from testbed.workload import Observation, no_result
@@ -34,6 +35,7 @@ class Rows:
     seed: int
     record: Callable[[Row], None]
     link_means: str
+    slowed_by: str
     watch: BoxWatch | None
     serving: Mapping[str, Serving]
     repeat: int
@@ -107,6 +109,7 @@ class Rows:
                 connect_s=seen.connect_s,
                 tls_s=seen.tls_s,
                 note=seen.note,
+                slowed_by=of_row(self.slowed_by, meant.outcome if meant else Outcome.OK),
                 **_rounded(measures),
             )
         )

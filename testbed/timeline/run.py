@@ -17,6 +17,7 @@ from testbed.fidelity import BoxWatch, worst
 from testbed.lab import Lab, LabError
 from testbed.result import CONTROL, Row, RowsFile, read_rows
 from testbed.run import Ran, Recorder, new_folder
+from testbed.slowed_by import slowed_by
 from testbed.timeline.judging import checks
 from testbed.timeline.leg import Leg, TimelineLab
 from testbed.timeline.phasing import phased
@@ -128,6 +129,7 @@ def _leg(
             series=series,
             tick=tick,
             link_means=str(facts.get("delay_means", "")),
+            slowed_by=slowed_by(policy, lab.box_stats(running.boxes[0]) if running.boxes else None),
             watch=watch,
             repeat=repeat,
         )

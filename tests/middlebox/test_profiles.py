@@ -11,7 +11,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
 from middlebox.action import Log, Pass
-from middlebox.intent import BLOCKED, OK, intended
+from middlebox.intent import BLOCKED, DEGRADED, OK, THROTTLED, intended
 from middlebox.load import PROFILES, load, load_whole, shipped
 from middlebox.verdict import Direction, Verdict
 from tests.middlebox.dialogue import NOON, Play, dropped, forged, get, hello, passed, pieces
@@ -57,15 +57,19 @@ def test_each_profile_is_called_like_its_file_and_says_where_it_comes_from() -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_profile_means_to_block_the_labs_blocked_site_and_spares_another(name: str) -> None:
+def test_every_profile_means_to_block_or_to_slow_the_labs_blocked_site_and_spares_another(name: str) -> None:
     policy = load(name)
     if name in NOT_BY_NAME:
         return
     protocols = ("https", "h3", "http", "dns")
-    means = {protocol: intended(policy, name="blocked.example", protocol=protocol) for protocol in protocols}
-    assert BLOCKED in means.values(), means
+    size = 1_000_000  # larger than what passes before a freeze
+    means = {one: intended(policy, name="blocked.example", protocol=one, size=size) for one in protocols}
+    if name in ("throttle-police", "throttle-shape"):
+        assert THROTTLED in means.values(), means
+    else:
+        assert (DEGRADED if name == "throttle-delay-loss" else BLOCKED) in means.values(), means
     if name not in ("gfw-443-event", "ru-mobile-white-list"):
-        assert all(intended(policy, name="other.example", protocol=protocol) == OK for protocol in protocols)
+        assert all(intended(policy, name="other.example", protocol=one, size=size) == OK for one in protocols)
 
 
 @pytest.mark.parametrize("name", NAMES)

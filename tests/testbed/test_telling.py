@@ -83,7 +83,7 @@ def _found(
     [
         (_found(triggers=0), "not measured", "the trigger was not blocked"),
         (_found(), "not measured", "no probe could be trusted"),
-        (_found((2.0, False), (3.0, False)), "none seen up to 3.0 s", "got through, 2.0 s to 3.0 s after the trigger."),
+        (_found((2.0, False), (3.0, False)), "none seen up to 3 s", "got through, 2.0 s to 3.0 s after the trigger."),
         (_found((2.0, False), by_port=True), "not asked: 4-tuples", "was not asked for: it remembers 4-tuples"),
         (_found((2.0, True), (4.0, False), by_port=True), "2.0 to 4.0 s", "for between 2.0 s and 4.0 s."),
         (

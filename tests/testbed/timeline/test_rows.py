@@ -26,6 +26,7 @@ def _made(
         policy=POLICY,
         seed=1,
         record=found.append,
+        slowed_by="engine",
         link_means="none",
         watch=watch,
         serving={},
