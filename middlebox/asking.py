@@ -105,7 +105,7 @@ class Asking:
         if not self._always and self._reader.finished(flow):
             flow.settled = True
             flow.facts.clear()  # nobody will ask for them again
-        if not flow.settled:
+        if not flow.settled or flow.dropping is not None or flow.rewriting is not None:
             return packet.passed(_ASK)
         later = self._residual.count > 0 and self._residual.concerns(packet.view, packet.now_ns)
         return packet.passed(_ASK if later else _LET_GO)

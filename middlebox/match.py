@@ -7,6 +7,7 @@ Which fields there are is said by `fields`; nothing here reads a packet.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -148,13 +149,28 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class InRanges:
-    """The number lies in one of these ranges, both ends included."""
+    """The number lies in one of these ranges, both ends included; the time grows with the logarithm of their number."""
 
     ranges: tuple[tuple[int, int], ...]
+    #: where the ranges begin and end, in rising order, those that overlap or touch made one
+    _lows: list[int] = field(init=False, compare=False, repr=False, default_factory=list)
+    _highs: list[int] = field(init=False, compare=False, repr=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        for low, high in sorted(self.ranges):
+            if self._highs and low <= self._highs[-1] + 1:
+                self._highs[-1] = max(high, self._highs[-1])
+            else:
+                self._lows.append(low)
+                self._highs.append(high)
 
     def holds(self, value: object) -> bool:
         numbers: Iterable[object] = value if isinstance(value, tuple) else (value,)
-        return any(low <= number <= high for number in numbers if isinstance(number, int) for low, high in self.ranges)
+        return any(self._in(number) for number in numbers if isinstance(number, int))
+
+    def _in(self, number: int) -> bool:
+        place = bisect_right(self._lows, number)
+        return place > 0 and number <= self._highs[place - 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from middlebox.ability import Ability
 from middlebox.action import Action, AnswerDns, Log, Slow, unable
@@ -68,10 +68,16 @@ class Window:
     begin_s: int  #: seconds after midnight
     end_s: int
 
-    def holds(self, second: int) -> bool:
-        if self.begin_s <= self.end_s:
-            return self.begin_s <= second < self.end_s
-        return second >= self.begin_s or second < self.end_s
+    def inside_s(self, second: int) -> int | None:
+        """For how many seconds it has been open at this second of a day; None: it is closed."""
+        length = self.end_s - self.begin_s + (DAY_S if self.begin_s > self.end_s else 0)
+        inside = (second - self.begin_s) % DAY_S
+        return inside if inside < length else None
+
+
+DAY_S: Final = 86_400
+_ALL_DAY = (Window(begin_s=0, end_s=DAY_S),)
+_NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,10 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a rule is awake: inside a window and on a day, in a phase and in a cycle, each of them if it is named."""
+    """When a rule is awake: inside a window and on a day, in a phase and in a cycle, each of them if it is named.
+
+    A window over midnight belongs to the day on which it opens: that of Thursday, 22:00-02:00, closes on Friday.
+    """
 
     windows: tuple[Window, ...] = ()
     days: frozenset[int] = frozenset()  #: 0: Monday
@@ -114,23 +123,34 @@ class Schedule:
                 return False
         if not self.windows and not self.days:
             return True
-        seconds = now_ns // 1_000_000_000 + self.utc_offset_s
-        if self.days and (seconds // 86_400 + 3) % 7 not in self.days:  # 1970-01-01 was a Thursday
-            return False
-        return not self.windows or any(window.holds(seconds % 86_400) for window in self.windows)
+        return self._opened_s(now_ns // _NS) is not None
 
     def woke_ns(self, now_ns: int, since_ns: int) -> int:
-        """When a rule that is awake now woke: with its turn, with its hours, or with its phase."""
+        """When a rule that is awake now woke: with its turn, with its hours and days, or with its phase."""
         woke = since_ns
         if self.cycle is not None:
             turn = self.cycle.awake_ns + self.cycle.asleep_ns
             woke = now_ns - max(0, now_ns - since_ns) % turn
-        seconds = now_ns // 1_000_000_000 + self.utc_offset_s
-        for window in self.windows:
-            if window.holds(seconds % 86_400):
-                inside = (seconds % 86_400 - window.begin_s) % 86_400
-                woke = max(woke, now_ns - now_ns % 1_000_000_000 - inside * 1_000_000_000)
+        if not self.windows and not self.days:
+            return woke
+        opened = first = now_ns // _NS + 1
+        while opened * _NS > woke and first - opened <= 7 * DAY_S:  # open for a week without a gap: always open
+            before = self._opened_s(opened - 1)
+            if before is None:
+                return opened * _NS
+            opened = before
         return woke
+
+    def _opened_s(self, now_s: int) -> int | None:
+        """When the first of the windows opened that are open now, by hours and days alone; None: none is open."""
+        local = now_s + self.utc_offset_s
+        opened = [
+            local - inside
+            for window in self.windows or _ALL_DAY
+            if (inside := window.inside_s(local % DAY_S)) is not None
+            and (not self.days or ((local - inside) // DAY_S + 3) % 7 in self.days)  # 1970-01-01 was a Thursday
+        ]
+        return min(opened) - self.utc_offset_s if opened else None
 
 
 ALWAYS = Schedule()

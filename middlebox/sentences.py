@@ -105,7 +105,9 @@ def _schedule(when: Schedule) -> str:
     if when.days:
         parts.append(f"on {listed([DAYS[day] for day in sorted(when.days)])}")
     if parts:
-        parts[-1] += f" ({'UTC' if not when.utc_offset_s else 'UTC' + offset_text(when.utc_offset_s)})"
+        zone = "UTC" if not when.utc_offset_s else "UTC" + offset_text(when.utc_offset_s)
+        night = when.days and any(window.begin_s > window.end_s for window in when.windows)
+        parts[-1] += f" ({zone}{'; hours over midnight belong to the day on which they begin' if night else ''})"
     if when.phases:
         parts.append(f"in the phase {listed(sorted(when.phases))}")
     if when.cycle is not None:

@@ -5,5 +5,8 @@ An explicit list, so that a file does not become a command by lying in a folder.
 
 #: name -> module; each module has `SCENARIO`
 SCENARIOS = {
+    "pakistan-2024-08": "scenarios.pakistan_2024_08",
     "sni-filtering": "scenarios.sni_filtering",
+    "throttling": "scenarios.throttling",
+    "vpn-disruption": "scenarios.vpn_disruption",
 }

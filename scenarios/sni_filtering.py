@@ -106,7 +106,7 @@ SCENARIO = Scenario(
         ),
     },
     residual=Residual(trigger="blocked", probe="innocent"),
-    residual_wait_s=200,  # the longest memory among the four policies is 180 s
+    residual_wait_s=190,  # the longest memory among the four policies is 180 s
 )
 
 if __name__ == "__main__":

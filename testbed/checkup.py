@@ -47,12 +47,17 @@ _FOLLOWS = {
     ),
     "nfqueue": ("NFQUEUE by iptables", "the censor can sit in the path", "the censor cannot be attached"),
     "nfqueue_ipv6": ("NFQUEUE by ip6tables", "", "the censor does not see IPv6"),
-    "nfqueue_nft": ("NFQUEUE by nft", "", "nothing: the lab uses iptables"),
+    "nfqueue_nft": ("NFQUEUE by nft", "", "nothing: the lab queues by iptables"),
     "conntrack": ("conntrack", "", "decided flows cannot be left to the kernel"),
     "connmark": ("connection marks", "", "decided flows cannot be left to the kernel"),
+    "data_plane": (
+        "fates of flows by nf_tables",
+        "decided flows are left to the kernel",
+        "the box is asked about every packet: slow bulk, and rows say so",
+    ),
+    "hashlimit": ("hashlimit", "", "nothing: nf_tables polices single flows"),
     "nat": ("NAT by iptables", "", "no VPNs in the lab: nobody can come out at the relay's address"),
     "policy_routing": ("policy routing", "", "no VPNs in the lab: nothing can be led into a tunnel"),
-    "hashlimit": ("hashlimit", "", "the kernel cannot police single flows"),
     "netem": (
         "netem",
         "delay and loss of links by the kernel",
@@ -88,7 +93,7 @@ _PROGRAMS = {
     "dig": ("-v", ""),
     "ethtool": ("--version", "offloads can only be read by the lab itself"),
     "ping": ("-V", "no echo requests by hand"),
-    "nft": ("--version", "nothing: the lab uses iptables"),
+    "nft": ("--version", "the box is asked about every packet: slow bulk"),
     "tshark": ("--version", "no second opinion on captures"),
     "chromium": ("--version", "no real browser; curl_cffi sends browsers' ClientHellos"),
     "iperf3": ("--version", "nothing: the lab brings its own bulk transfers"),
@@ -108,14 +113,19 @@ def report() -> Iterator[Line]:
 
 def _verdict(wrong: list[Line]) -> Line:
     """What to do, by the first thing that is wrong: namespaces, then what setup installs, then the kernel."""
-    follows = "./penstock run sni-filtering"
+    state, follows = "can run here", "./penstock run sni-filtering"
     if wrong:
+        state = "cannot run here"
         first = next((line for line in wrong if line.name == "namespaces"), wrong[0])
         installable = [line for line in wrong if line.section != "kernel"]
         if first.name == "namespaces":
             follows = first.detail
         elif installable:
-            follows = f"run ./setup: it installs {', '.join(line.name for line in installable)}"
+            state = "cannot run here yet, for want of"
+            follows = (
+                f"{', '.join(line.name for line in installable)}; './penstock run' installs what is missing by itself, "
+                "as ./setup does"
+            )
         else:
             follows = (
                 f"this kernel lacks {', '.join(line.name for line in wrong)}; use another, or the Vagrantfile's machine"
@@ -124,7 +134,7 @@ def _verdict(wrong: list[Line]) -> Line:
         section="lab",
         name="a lab",
         found=not wrong,
-        detail="can run here" if not wrong else "cannot run here",
+        detail=state,
         follows=follows,
         needed=True,
     )

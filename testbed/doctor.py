@@ -47,6 +47,7 @@ class Features:
     nfqueue_nft: Found
     conntrack: Found
     connmark: Found
+    data_plane: Found  #: the table by which the kernel carries out what the box has decided
     nat: Found
     policy_routing: Found  #: routes by the sender's address
     hashlimit: Found

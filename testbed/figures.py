@@ -25,7 +25,7 @@ VERMILION, BLUE, GREY, ORANGE = "#D55E00", "#0072B2", "#6b6b6b", "#E69F00"
 def shares(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
     """The blocked share of each target under each policy with its Wilson interval."""
     policies, targets = policies_of(manifest), [str(one["name"]) for one in targets_of(manifest)]
-    figure = _figure(1.9 + 1.75 * len(policies), 1.2 + 0.28 * len(targets))
+    figure = canvas(1.9 + 1.75 * len(policies), 1.2 + 0.28 * len(targets))
     axes = figure.subplots(1, len(policies), sharey=True, squeeze=False)[0]
     for axis, policy in zip(axes, policies, strict=True):
         for cell in (one for one in found if one.policy == policy and one.blocked.n):
@@ -37,23 +37,24 @@ def shares(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
         axis.set_title(policy, fontsize=9.5)
         axis.set_xlim(-6, 106)
         axis.set_xticks([0, 50, 100])
-        _clean(axis)
+        _inward(axis)
+        bare(axis)
     axes[0].set_yticks(range(len(targets)), targets)
     axes[0].set_ylim(len(targets) - 0.5, -0.5)
     axes[len(policies) // 2].set_xlabel("blocked, % of attempts (line: 95 % interval)")
     handles = [
-        _dot("o", VERMILION, "the policy means to block it"),
-        _dot("s", BLUE, "the policy does not mean to block it"),
+        dot("o", VERMILION, "the policy means to block it"),
+        dot("s", BLUE, "the policy does not mean to block it"),
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
-    return _svg(figure)
+    return svg(figure)
 
 
 def times(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     """How long each attempt took, to its page or to its failure, by policy."""
     policies = policies_of(manifest)
     main = rows[(rows["phase"] == MAIN) & (rows["fidelity"] == "ok") & (rows["seconds"] > 0)]
-    figure = _figure(9.6, 1.3 + 0.5 * len(policies))
+    figure = canvas(9.6, 1.3 + 0.5 * len(policies))
     axis = figure.subplots()
     for place, policy in enumerate(policies):
         here = main[main["policy"] == policy]
@@ -67,15 +68,15 @@ def times(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     axis.set_ylim(len(policies) - 0.5, -0.5)
     axis.set_xlabel("seconds from the start of the attempt (logarithmic)")
     _plain_numbers(axis)
-    _clean(axis)
-    handles = [_dot("s", BLUE, "to the whole answer"), _dot("o", VERMILION, "to the failure")]
+    bare(axis)
+    handles = [dot("s", BLUE, "to the whole answer"), dot("o", VERMILION, "to the failure")]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
-    return _svg(figure)
+    return svg(figure)
 
 
 def residual(found: Sequence[ResidualFound]) -> str:
     """Each probe after a trigger: when it was made, and whether it was blocked."""
-    figure = _figure(9.6, 1.3 + 0.4 * len(found))
+    figure = canvas(9.6, 1.3 + 0.4 * len(found))
     axis = figure.subplots()
     for place, one in enumerate(found):
         blocked = [when for when, hit in one.probes if hit]
@@ -89,28 +90,37 @@ def residual(found: Sequence[ResidualFound]) -> str:
     axis.set_ylim(len(found) - 0.5, -0.5)
     axis.set_xlabel("seconds between the trigger and the probe (logarithmic); each probe from an address of its own")
     _plain_numbers(axis)
-    _clean(axis)
+    bare(axis)
     handles = [
-        _dot("o", VERMILION, "innocent name still blocked"),
-        _dot("s", BLUE, "innocent name got through", hollow=True),
+        dot("o", VERMILION, "innocent name still blocked"),
+        dot("s", BLUE, "innocent name got through", hollow=True),
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
-    return _svg(figure)
+    return svg(figure)
 
 
-def _figure(width: float, height: float) -> Figure:
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
     from matplotlib.figure import Figure  # slow to import; and no pyplot: there is no window
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _clean(axis: Axes) -> None:
-    axis.grid(axis="x", color="#dddddd", linewidth=0.7)
+def bare(axis: Axes, *, both: bool = False) -> None:
+    """Take all ink away that carries no number; `both`: grid lines for both axes."""
+    axis.grid(axis="both" if both else "x", color="#dddddd", linewidth=0.7)
     axis.set_axisbelow(True)
     axis.tick_params(length=0, labelsize=8.5)
     axis.xaxis.label.set_fontsize(8.5)
     for side in axis.spines.values():
         side.set_visible(False)
+
+
+def _inward(axis: Axes) -> None:
+    """Put the first and the last number inside, or they run together with those of the neighbours."""
+    numbers = axis.get_xticklabels()
+    numbers[0].set_horizontalalignment("left")
+    numbers[-1].set_horizontalalignment("right")
 
 
 def _plain_numbers(axis: Axes) -> None:
@@ -121,14 +131,15 @@ def _plain_numbers(axis: Axes) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _dot(shape: str, colour: str, label: str, *, hollow: bool = False) -> Any:  # noqa: ANN401  # a matplotlib artist
+def dot(shape: str, colour: str, label: str, *, hollow: bool = False) -> Any:  # noqa: ANN401  # a matplotlib artist
+    """One mark, for a legend."""
     from matplotlib.lines import Line2D
 
     fill: Literal["none", "full"] = "none" if hollow else "full"
     return Line2D([], [], marker=shape, color=colour, linestyle="", markersize=6, label=label, fillstyle=fill)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """The picture as an `<svg>` element, the same bytes each time."""
     import matplotlib as mpl
 

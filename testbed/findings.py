@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from middlebox.policy import Key
 from testbed.leg import MAIN
 from testbed.residual import NEIGHBOUR, RESIDUAL, TRIGGER
 from testbed.result import CONTROL
@@ -54,6 +55,9 @@ class ResidualFound:
     triggers: int
     probes: tuple[tuple[float, bool], ...]  #: when, and whether it was blocked; in the order of the waits
     neighbour_blocked: bool | None  #: a probe from another address of the same subscriber; None: not asked
+    #: all that the policy remembers are 4-tuples, which no probe can meet: each comes from a port of its own
+    by_port_alone: bool = False
+    waiting: bool = False  #: further probes are still to come
 
     @property
     def last_blocked_s(self) -> float | None:
@@ -120,6 +124,7 @@ def _cell(policy: str, target: dict[str, Any], here: pd.DataFrame) -> Cell:
 def residuals(rows: pd.DataFrame, manifest: dict[str, Any]) -> list[ResidualFound]:
     """What was found for each policy that was probed."""
     usable = rows[rows["fidelity"] == "ok"]
+    keys = {one["name"]: one.get("memories") for one in manifest["policies"]}
     found = []
     for policy in policies_of(manifest)[1:]:
         here = usable[usable["policy"] == policy]
@@ -137,6 +142,8 @@ def residuals(rows: pd.DataFrame, manifest: dict[str, Any]) -> list[ResidualFoun
                 triggers=len(triggers),
                 probes=tuple((float(when), outcome == "blocked") for when, outcome in pairs),
                 neighbour_blocked=bool((beside["outcome"] == "blocked").any()) if len(beside) else None,
+                waiting=bool(manifest.get("waiting")),
+                by_port_alone=keys[policy] == Key.FOUR.value,
             )
         )
     return found

@@ -35,7 +35,8 @@ class Lab(RunningLab):
     ones. `out`: the run folder, which is made, and in which captures, decisions and logs are kept; None keeps
     decisions and logs in memory for as long as the Lab object lives, and captures no packets. `fail`: what happens to
     packets if a box dies, "closed" (dropped) or "open". `wire_packets`: offloads are off, so captures and boxes
-    meet packets as on a wire; False lets bulk transfers be many times faster.
+    meet packets as on a wire; False lets bulk transfers be many times faster. `data_plane`: "kernel" leaves flows
+    that are decided to the kernel where it can do as the policy says; "queue" shows every packet to the box.
     """
 
     def __init__(
@@ -50,7 +51,10 @@ class Lab(RunningLab):
         capture: bool | None = None,
         congestion: str = "cubic",
         wire_packets: bool = True,
+        data_plane: str = "kernel",
     ) -> None:
+        if data_plane not in ("kernel", "queue"):
+            raise ValueError(f"data_plane '{data_plane}': 'kernel' or 'queue' is expected")
         if fail not in ("closed", "open"):
             raise ValueError(f"fail '{fail}': 'closed' or 'open' is expected")
         self.topology = shipped(topology or "national") if not isinstance(topology, Topology) else topology
@@ -69,6 +73,7 @@ class Lab(RunningLab):
             capture=self.out is not None if capture is None else capture,
             congestion=congestion,
             wire_packets=wire_packets,
+            data_plane=data_plane,
             path=search_path(),
             python_path=str(Path(__file__).resolve().parent.parent),
         )
@@ -176,12 +181,15 @@ def _for_setup(policy: Policy) -> BoxPolicy:
 
 
 def join(name: str = "") -> RunningLab:
-    """Join a lab of the same user that runs in another terminal; the only one there is, if no name is given."""
+    """Join a lab of the same user that runs in another terminal; the only one there is, if no name is given.
+
+    Raises `LabError` if it does not run, and `ValueError` if none is named and several run.
+    """
     there = running()
     if not there:
         raise LabError("no lab of this user runs; start one with 'penstock shell'")
     if not name and len(there) > 1:
-        raise LabError(f"several labs run; name one of them: {', '.join(there)}")
+        raise ValueError(f"several labs run; name one of them: {', '.join(there)}")
     if name and name not in there:
         raise LabError(f"no lab '{name}' runs (running: {', '.join(there)})")
     return RunningLab(Line(name or there[0]))

@@ -5,23 +5,32 @@ It makes attempts and turns what clients saw into rows. It starts no lab and jud
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
+from itertools import groupby
 from typing import Any, Protocol
 
 from middlebox.intent import intended
 from middlebox.policy import Policy
+from testbed.addresses import Addresses
 from testbed.emulate.outside import LabError
 from testbed.fidelity import WITHOUT_BOX, BoxWatch, Judgement
+from testbed.judging import Normal, judge
+from testbed.passage import Passage, Passages
 from testbed.result import CONTROL, Fidelity, Outcome, Row
 from testbed.scenario import Scenario
-from testbed.topology import Topology
-from testbed.workload import Ask, Host, Observation, Target, no_result
+from testbed.series import Series
+from testbed.sites import Site
+from testbed.slowed_by import of_row
+from testbed.tool import Host
+from testbed.topology import Role, Topology
+from testbed.workload import Ask, Observation, Target, no_result
 from testbed.workloads import WORKLOADS
 
 MAIN = "main"  #: the phase of ordinary attempts
@@ -32,17 +41,6 @@ NO_IPV6 = "this machine's kernel has no IPv6 ('penstock doctor' tells more)"
 HEAVY_APART_S = 0.25
 #: how often suspect attempts are made again; then the machine is too slow, and the report says so
 MORE_ROUNDS = 2
-
-
-class Site(Protocol):
-    """A name with its true addresses."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def ipv4(self) -> str: ...
-    @property
-    def ipv6(self) -> str: ...
 
 
 class RunningLab(Protocol):
@@ -57,34 +55,6 @@ class RunningLab(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
 
-class Addresses:
-    """Fresh addresses out of a subscriber's blocks; after the last one they begin anew, which `reused` counts.
-
-    Safe for threads. The host's own first address is left out, since names are looked up from it.
-    """
-
-    def __init__(self, block4: IPv4Network, block6: IPv6Network, first4: str) -> None:
-        self._block4, self._block6 = block4, block6
-        self._first4 = first4
-        self._there = block4.num_addresses - 2
-        self._given = 0
-        self._lock = threading.Lock()
-
-    def fresh(self) -> tuple[str, str]:
-        """An IPv4 and an IPv6 address."""
-        with self._lock:
-            while True:
-                number = self._given % self._there + 1
-                self._given += 1
-                four = str(self._block4[number])
-                if four != self._first4:
-                    return four, str(self._block6[number + 1])
-
-    @property
-    def reused(self) -> int:
-        return max(0, self._given - self._there)
-
-
 @dataclass(slots=True, kw_only=True)
 class Leg:
     """The attempts under one policy. `record` is called from several threads."""
@@ -97,11 +67,16 @@ class Leg:
     topology: Topology
     record: Callable[[Row], None]
     link_means: str = ""
+    slowed_by: str = ""  #: who carries out what the policy slows
     ipv6: bool = True  #: whether this machine's kernel gives the lab IPv6
     watch: BoxWatch | None = None
+    usual: Mapping[str, Normal] = field(default_factory=dict)  #: by target: what the control was like
+    keep: Callable[[Row, Series], None] = lambda row, series: None  # where transfers over time go
     addresses: Addresses = field(init=False)
     _truth: dict[str, tuple[str, ...]] = field(init=False)
     _heavy: threading.Lock = field(init=False)
+    _server: str = field(init=False)
+    _passages: Passages = field(init=False)
     _next_heavy_s: float = 0.0  #: when the next heavy client may start; monotonic
 
     def __post_init__(self) -> None:
@@ -111,6 +86,8 @@ class Leg:
         self.addresses = Addresses(node.block4, node.block6, node.ipv4)
         self._truth = {site.name: tuple(one for one in (site.ipv4, site.ipv6) if one) for site in self.lab.sites}
         self._heavy = threading.Lock()
+        self._server = self.topology.having(Role.WEB)[0].name
+        self._passages = Passages(self.lab, self.scenario.subscriber, self.topology, self.scenario.patience_s)
 
     @property
     def name(self) -> str:
@@ -131,13 +108,37 @@ class Leg:
 
         Rows of both are recorded; only those of full fidelity count. An error that is not the network's ends it.
         """
-        left = self._several(self.attempts(), self.scenario.parallel)
-        for round_ in range(1, MORE_ROUNDS + 1):
-            if not left:
-                return
-            again = [(number + round_ * self.scenario.attempts, target) for number, target in left]
-            left = self._several(again, max(1, self.scenario.parallel // 2**round_))
-            left = [(number - round_ * self.scenario.attempts, target) for number, target in left]
+        with Passages(self.lab, self.scenario.subscriber, self.topology, self.scenario.patience_s) as passages:
+            self._passages = passages
+            left = self._some(self.attempts(), self.scenario.parallel)
+            for round_ in range(1, MORE_ROUNDS + 1):
+                if not left:
+                    return
+                again = [(number + round_ * self.scenario.attempts, target) for number, target in left]
+                left = self._some(again, max(1, self.scenario.parallel // 2**round_))
+                left = [(number - round_ * self.scenario.attempts, target) for number, target in left]
+
+    def _some(self, plan: list[tuple[int, Target]], parallel: int) -> list[tuple[int, Target]]:
+        """Make these attempts: first those that do not touch each other, many at a time, then the others one by one,
+        without a tool and then tool by tool.
+
+        Returns those that are suspect.
+        """
+        beside = [one for one in plan if not self.alone(one[1])]
+        suspect = self._several(beside, parallel)
+        apart = sorted((one for one in plan if self.alone(one[1])), key=lambda one: one[1].tool)
+        for tool, of_tool in groupby(apart, key=lambda one: one[1].tool):  # "", which is none, comes first
+            if tool:
+                self._passages.open(tool)
+            suspect += self._several(list(of_tool), 1)
+            if tool:
+                self._passages.shut(tool)
+        return suspect
+
+    def alone(self, target: Target) -> bool:
+        """Whether an attempt needs the subscriber's link for itself: it fills it, unless the policy slows it down."""
+        workload = WORKLOADS[target.workload]
+        return bool(target.tool) or (workload.fills and self.meant(target) is Outcome.OK)
 
     def _several(self, plan: list[tuple[int, Target]], parallel: int) -> list[tuple[int, Target]]:
         """Make these attempts, `parallel` at a time; return those that are suspect."""
@@ -167,19 +168,30 @@ class Leg:
     ) -> Row:
         """Make one attempt, record its row, and return it."""
         workload = WORKLOADS[target.workload]
+        passage = self._passages.passage(target.tool) if target.tool else None
         ask = Ask(
             host=self.lab.host(self.scenario.subscriber),
             target=target,
             limit_s=self.scenario.patience_s if limit_s is None else limit_s,
             source=source,
+            via=passage.via if passage else None,
+            server=self.lab.host(self._server),
             truth=self._truth,
         )
         if workload.heavy:
             self._wait_for_start()
-        begin_s, seen = _measure(ask) if self.ipv6 or target.family != 6 else (time.time(), no_result(NO_IPV6))
+        if passage and passage.failed:
+            begin_s, seen = time.time(), passage.failed
+        elif not self.ipv6 and target.family == 6:
+            begin_s, seen = time.time(), no_result(NO_IPV6)
+        else:
+            begin_s, seen = _measure(ask)
+        seen = dataclasses.replace(seen, outcome=judge(seen, self.usual.get(target.name), target.skip_s))
         judged = self.watch.judge(begin_s, time.time()) if self.watch else WITHOUT_BOX
-        row = self._row(target, number, phase, source, begin_s, seen, judged, after_trigger_s)
+        row = self._row(target, number, phase, source, begin_s, seen, judged, after_trigger_s, passage)
         self.record(row)
+        if seen.series is not None:
+            self.keep(row, seen.series)
         return row
 
     def _wait_for_start(self) -> None:
@@ -199,6 +211,9 @@ class Leg:
     def meant(self, target: Target) -> Outcome:
         """What the policy means to happen."""
         workload = WORKLOADS[target.workload]
+        if target.tool:  # all that a box sees of it are packets to the relay: no name, and no server's address
+            relay = ip_address(self.topology.having(Role.RELAY)[0].ipv4).packed
+            return Outcome(intended(self.policy, address=relay, protocol="", family=4, resolves=False))
         addresses = [one for one in self._truth.get(target.host, ()) if (":" in one) == (target.family == 6)]
         word = intended(
             self.policy,
@@ -207,6 +222,7 @@ class Leg:
             protocol=workload.protocol,
             family=target.family,
             resolves=workload.says_name,
+            size=workload.size(target),
         )
         return Outcome(word)
 
@@ -220,6 +236,7 @@ class Leg:
         seen: Observation,
         judged: Judgement,
         after_trigger_s: float | None,
+        passage: Passage | None,
     ) -> Row:
         if judged.fidelity is Fidelity.NONE:
             seen = no_result(f"{judged.reason}; the client saw: {seen.outcome.value} {seen.failure}")
@@ -238,7 +255,7 @@ class Leg:
             policy=self.name,
             subscriber=self.scenario.subscriber,
             access=self.topology.node(self.scenario.subscriber).access,
-            tool="",
+            tool=target.tool,
             workload=target.workload,
             target=target.name,
             attempt=number,
@@ -250,7 +267,7 @@ class Leg:
             time_to_first_byte=seen.time_to_first_byte,
             goodput=None if seen.goodput is None else round(seen.goodput, 1),
             bytes=seen.bytes,
-            intended=self.meant(target),
+            intended=(meant := self.meant(target)),
             fidelity=judged.fidelity,
             fidelity_reason=judged.reason,
             box_added_p99_s=judged.added_p99_s,
@@ -261,6 +278,13 @@ class Leg:
             tls_s=seen.tls_s,
             after_trigger_s=after_trigger_s,
             note=seen.note,
+            rtt_s=seen.rtt_s,
+            min_rtt_s=seen.min_rtt_s,
+            retransmitted=seen.retransmitted,
+            exit_address=seen.exit_address,
+            time_to_tunnel_s=passage.ready_s if passage else None,
+            tunnel_attempts=1 if passage else None,
+            slowed_by=of_row(self.slowed_by, meant),
         )
 
 

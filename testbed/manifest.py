@@ -26,9 +26,9 @@ _PACKAGES = ("mininet", "NetfilterQueue", "curl_cffi", "pandas", "matplotlib", "
 
 
 def begin(
-    scenario: Scenario, *, run: str, seed: int, policies: list[dict[str, str]], command: list[str]
+    scenario: Scenario, *, run: str, seed: int, policies: list[dict[str, Any]], command: list[str]
 ) -> dict[str, Any]:
-    """The manifest of a run that begins; `policies`: name, what was asked for, and the text, of each."""
+    """The manifest of a run that begins; `policies`: name, about, text and rate of each."""
     return {
         "format": FORMAT,
         "run": run,

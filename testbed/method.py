@@ -15,7 +15,8 @@ from testbed.topology import Role, shipped
 from testbed.workloads import WORKLOADS
 
 
-def method(manifest: dict[str, Any]) -> str:
+def method(manifest: dict[str, Any], judged: str) -> str:
+    """`judged`: how an attempt was judged, in HTML."""
     scenario, facts, limits = manifest["scenario"], manifest["facts"], manifest["limits"]
     held = {True: "held", False: "<b>did not hold</b>"}
     checks = "".join(f"<li>{held[one['held']]}: {escape(one['text'])}</li>" for one in manifest["checks"])
@@ -31,15 +32,18 @@ def method(manifest: dict[str, Any]) -> str:
     said = (
         f"Host {scenario['subscriber']} asked, up to {scenario['parallel']} attempts at a time, in a random order that "
         f"the seed fixes; a client gave up after {patience_s:g} s. Every attempt came from an address of its "
-        f"own.{again} A page counts as got through only if it is the page of the asked host, with a valid certificate; "
-        "a name, only if the answer is an address that it really has. Failures carry the strings of OONI's data format "
-        "df-007. Shares have Wilson score intervals, medians order-statistic intervals, both of 95 %. "
+        f"own.{again}"
+    )
+    further = (
+        "Failures carry the strings of OONI's data format df-007. Shares have Wilson score intervals, medians "
+        "order-statistic intervals, both of 95 %. "
         f"An attempt during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or "
         f"added more than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, "
         f"counted as left out, and made again up to {MORE_ROUNDS} times."
     )
     return (
-        f"<section><h2>How it was measured</h2><p>{escape(said)}</p><p>{escape(_way(manifest))}</p>"
+        f"<section><h2>How it was measured</h2><p>{escape(said)} {judged} {escape(further)}</p>"
+        f"<p>{escape(_way(manifest))}</p>"
         f"<h3>Targets</h3><ul>{targets}</ul><h3>What had to hold</h3><ul>{checks}</ul>"
         f"<h3>What was used</h3><ul>{known}</ul></section>"
     )

@@ -105,6 +105,22 @@ def _default_congestion() -> str:
     return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
 
 
+def _data_plane() -> str:
+    """Load the table of a box whose rules pass, drop and police, and ask connection tracking for a flow."""
+    from middlebox.drivers.conntrack import Conntrack
+    from middlebox.drivers.plane import Plan, Policing, Wanted
+    from middlebox.drivers.tables import TableError, load
+    from middlebox.verdict import Direction
+
+    slow = Policing(rate=16_000, burst=16_000, share="flow", directions=frozenset(Direction))
+    try:
+        load(Plan("try_box", Wanted(dropped=("one",), policed={"two": slow})).text())
+    except TableError as error:
+        raise OSError(str(error)) from error
+    Conntrack().close()
+    return ""
+
+
 def _queue() -> str:
     """Send one packet to ourselves through the queue: the rule, the library and the kernel must all work."""
     from netfilterqueue import NetfilterQueue, Packet
@@ -154,6 +170,7 @@ TRIES: dict[str, Callable[[], str]] = {
         "iptables -w -t mangle -A FORWARD -m connmark --mark 1 -j ACCEPT",
         "iptables -w -t mangle -A FORWARD -j CONNMARK --save-mark",
     ),
+    "data_plane": _data_plane,
     "nat": _commands("iptables -w -t nat -A POSTROUTING -s 192.0.2.0/24 -j SNAT --to-source 192.0.2.1"),
     "policy_routing": _commands(
         "ip route add unreachable default table 5000", "ip rule add pref 5000 from 0.0.0.0/32 lookup 5000"

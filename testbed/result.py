@@ -78,13 +78,15 @@ class Row:
     tls_s: float | None = None  #: until TLS was up, from the start
     after_trigger_s: float | None = None  #: only in the phase "residual": time since the blocked name was asked for
     note: str = ""  #: what else the client saw, for people
-    rtt_s: float | None = None  #: median round trip between client and server during the attempt, by the client
+    rtt_s: float | None = None  #: median round trip under load, by the kernel of whoever sent the content
     exit_address: str = ""  #: the client's address as the server saw it; through a tool, that of its server
     time_to_tunnel_s: float | None = None  #: until the tool was usable, all its attempts included
     tunnel_attempts: int | None = None  #: how often the tool had to be started until it was usable
     reconnects: int | None = None  #: how often it connected anew, as its log tells
     longest_outage_s: float | None = None  #: the longest time without an answer through the tool
     recovery_s: float | None = None  #: from the end of the policy to the first answer through the tool
+    min_rtt_s: float | None = None  #: the least round trip of the connection: without queues
+    retransmitted: float | None = None  #: share of the sender's data segments that it had to send again, 0 to 1
     slowed_by: str = ""  #: what carried out a slowing: "kernel", "engine"; "" if there was none
 
     def __post_init__(self) -> None:
@@ -125,12 +127,16 @@ _MEASURES = (
     "tls_s",
     "after_trigger_s",
     "rtt_s",
+    "min_rtt_s",
+    "retransmitted",
     "time_to_tunnel_s",
     "tunnel_attempts",
     "reconnects",
     "longest_outage_s",
     "recovery_s",
 )
+
+_WHOLE = ("bytes", "queue_drops", "tunnel_attempts", "reconnects")
 
 COLUMNS = tuple(one.name for one in fields(Row))  #: in the order of the files
 
@@ -156,7 +162,8 @@ class RowsFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-            read_rows(self._jsonl.parent).to_csv(self._csv, index=False)
+            rows = read_rows(self._jsonl.parent)
+            rows.astype(dict.fromkeys(_WHOLE, "Int64")).to_csv(self._csv, index=False)  # 60, and not 60.0
 
     def __enter__(self) -> RowsFile:
         return self

@@ -21,12 +21,16 @@ from typing import Any
 from middlebox.policy import Policy
 from testbed import manifest as manifests
 from testbed.fidelity import BoxWatch, most_added_s, worst
-from testbed.findings import Check, cells, checks
+from testbed.findings import Check
+from testbed.judging import held_to, normals
 from testbed.lab import Lab
 from testbed.leg import Leg, RunningLab
+from testbed.reading import reading
 from testbed.residual import Probing, steps
-from testbed.result import CONTROL, Row, RowsFile, read_rows
-from testbed.scenario import Scenario
+from testbed.result import CONTROL, Row, RowsFile
+from testbed.scenario import Kind, Scenario
+from testbed.series import Series, SeriesFile
+from testbed.slowed_by import slowed_by
 
 #: files of the only policy's leg that also stand at the top of the run folder
 _AT_THE_TOP = ("decisions.jsonl", "box.pcap", "box.json", "client.pcap", "server.pcap", "logs")
@@ -51,15 +55,26 @@ class Ran:
 class Recorder:
     """Where rows go, from all threads: onto the disk, and as a step of progress."""
 
-    def __init__(self, file: RowsFile, progress: Callable[[Row], None]) -> None:
+    def __init__(self, file: RowsFile, progress: Callable[[Row], None], series: SeriesFile | None = None) -> None:
         self._file = file
+        self._series = series
         self._progress = progress
         self._lock = threading.Lock()
+        self.control: list[Row] = []  #: the rows of the control, which all others are compared with
 
     def __call__(self, row: Row) -> None:
         with self._lock:
             self._file.write(row)
+            if row.policy == CONTROL:
+                self.control.append(row)
             self._progress(row)
+
+    def keep(self, row: Row, series: Series) -> None:
+        """Keep how an attempt went over time, if that is kept at all."""
+        if self._series is None:
+            return
+        with self._lock:
+            self._series.write(series, policy=row.policy, target=row.target, phase=row.phase, attempt=row.attempt)
 
 
 def total(scenario: Scenario, policies: Iterable[Policy]) -> int:
@@ -96,13 +111,20 @@ def run(
     progress: Callable[[Row], None] = lambda row: None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> Ran:
-    """Measure; raises `LabError` if a lab cannot be brought up. What was measured until then stays in `folder`."""
-    texts = [{"name": one.name, "about": one.about, "text": one.source_text} for one in policies]
+    """Measure; raises `LabError` if a lab cannot be brought up. What was measured until then stays in `folder`.
+
+    `stage` is told each policy's name, and "" when only the last probes of residual censorship are waited for.
+    """
+    texts = [{"name": one.name, "about": one.about, "text": one.source_text, "rate": held_to(one)} for one in policies]
+    for told, one in zip(texts, policies, strict=True):
+        told["memories"] = ", ".join(sorted({rule.memory.key.value for rule in one.rules if rule.memory}))
     manifest = manifests.begin(scenario, run=folder.name, seed=seed, policies=texts, command=command)
     manifest["started"] = _now()
     manifests.write(folder, manifest)
     with RowsFile(folder) as rows, ExitStack() as stack:
-        record = Recorder(rows, progress)
+        series = SeriesFile(folder)
+        stack.callback(series.close)
+        record = Recorder(rows, progress, series)
         endings = stack.enter_context(ThreadPoolExecutor(len(policies) + 1, thread_name_prefix="ending"))
         waiting: list[Future[dict[str, Any]]] = []
         for policy in (None, *policies):
@@ -112,11 +134,14 @@ def run(
             opened.leg.measure()
             waiting.append(endings.submit(opened.end))
             manifest["sites"] = opened.sites
+        manifest["waiting"] = steps(scenario) > 0
+        manifests.write(folder, manifest)  # a report can be made already, of all but the last probes
         stage("")
         manifest["legs"] = [one.result() for one in waiting]
+        manifest["waiting"] = False
     if len(policies) == 1:
         _link(folder, policies[0].name)
-    found = checks(cells(read_rows(folder), manifest), manifest)
+    found = reading(manifest).checks(folder)
     ran = Ran(folder=folder, manifest=manifest, checks=tuple(found))
     manifest["checks"] = [{"text": one.text, "held": one.held, "lab": one.lab} for one in found]
     manifest.update(finished=True, status=ran.status, ended=_now())
@@ -127,9 +152,7 @@ def run(
 class _Opened:
     """A lab under one policy, with its leg, its watch and its probing; leaving it takes all of them down."""
 
-    def __init__(
-        self, scenario: Scenario, policy: Policy | None, *, seed: int, folder: Path, record: Callable[[Row], None]
-    ) -> None:
+    def __init__(self, scenario: Scenario, policy: Policy | None, *, seed: int, folder: Path, record: Recorder) -> None:
         name = policy.name if policy else CONTROL
         self._about: dict[str, Any] = {"policy": name, "folder": name, "started": _now()}
         topology = scenario.network
@@ -159,8 +182,11 @@ class _Opened:
                 topology=topology,
                 record=record,
                 link_means=str(self.facts.get("delay_means", "")),
+                slowed_by=slowed_by(policy, lab.box_stats(lab.boxes[0]) if lab.boxes else None),
                 ipv6=bool(self.facts.get("ipv6", True)),
                 watch=self._watch,
+                usual=normals(record.control) if scenario.kind is not Kind.ACCESS else {},
+                keep=record.keep,
             )
             if policy and steps(scenario):
                 self._probing = Probing(self.leg)

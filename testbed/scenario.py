@@ -10,9 +10,11 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import Enum
 from typing import Any
 
 from testbed.speed import slowed
+from testbed.tools import TOOLS
 from testbed.topology import SHIPPED, Role, Topology, shipped
 from testbed.workload import Target
 from testbed.workloads import WORKLOADS
@@ -26,6 +28,13 @@ class Residual:
     probe: str  #: name of a target at the same server that they do not
 
 
+class Kind(Enum):
+    """What a scenario asks, which says how its rows are read and what its report shows."""
+
+    ACCESS = "access"  #: who gets through
+    THROUGHPUT = "throughput"  #: how fast, compared with the control
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One question; the order of policies is the order in which they are measured, after the control."""
@@ -35,6 +44,7 @@ class Scenario:
     about: str  #: what is done, for the report
     policies: tuple[str, ...]
     targets: tuple[Target, ...]
+    kind: Kind = Kind.ACCESS
     sites: tuple[str, ...] = ()  #: beyond the lab's own
     topology: str = "national"
     subscriber: str = "client"
@@ -54,6 +64,13 @@ class Scenario:
         for target in self.targets:
             if target.workload not in WORKLOADS:
                 raise ValueError(f"target '{target.name}': {unknown('workload', target.workload, WORKLOADS)}")
+            if target.tool and target.tool not in TOOLS:
+                raise ValueError(f"target '{target.name}': {unknown('tool', target.tool, TOOLS)}")
+            if target.seconds >= self.limit_s:
+                raise ValueError(
+                    f"target '{target.name}' is watched for {target.seconds:g} s, but a client gives up after "
+                    f"{self.limit_s:g} s (limit)"
+                )
         if self.topology not in SHIPPED:
             raise ValueError(unknown("topology", self.topology, SHIPPED))
         if shipped(self.topology).node(self.subscriber).role is not Role.SUBSCRIBER:
@@ -76,6 +93,11 @@ class Scenario:
     def network(self) -> Topology:
         """The network as it is built."""
         return slowed(shipped(self.topology), self.slowdown)
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The VPNs and proxies that its targets go through."""
+        return tuple(dict.fromkeys(target.tool for target in self.targets if target.tool))
 
     @property
     def patience_s(self) -> float:

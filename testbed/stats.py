@@ -92,3 +92,46 @@ def _covered(index: int, n: int) -> float:
     """How often the median lies between the values of rank `index` and n - 1 - `index` (from 0)."""
     tail = sum(math.comb(n, k) for k in range(index + 1))
     return max(0.0, 1.0 - 2.0 * tail / float(2**n))
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times as large some values are as others, with an interval of at least `coverage`."""
+
+    value: float
+    low: float
+    high: float
+    coverage: float  #: below 0.95 when there are too few values: then the interval is the whole range
+
+
+def ratio(values: Iterable[float], others: Iterable[float], confidence: float = 0.95) -> Ratio | None:
+    """The Hodges-Lehmann estimate of values over others, with Moses' exact interval; None without values above 0.
+
+    The estimate is the median of all ratios of one value and one other; the interval ends at two of these ratios, and
+    which ones follows from the distribution of the Mann-Whitney statistic. It assumes that the values are the others
+    times a factor, and nothing about how they are distributed (M. Hollander, D. A. Wolfe, Nonparametric Statistical
+    Methods, 2nd edition, sections 4.2 and 4.3, on the logarithms).
+    """
+    ours, theirs = [one for one in values if one > 0], [one for one in others if one > 0]
+    if not ours or not theirs:
+        return None
+    ratios = sorted(one / other for one in ours for other in theirs)
+    counts = _mann_whitney(len(ours), len(theirs))
+    total, tail, place = sum(counts), 0, 0
+    while place < (len(ratios) - 1) // 2 and 2 * (tail + counts[place]) <= (1 - confidence) * total:
+        tail += counts[place]
+        place += 1
+    left_out = max(0, place - 1)
+    covered = 1 - 2 * (sum(counts[: left_out + 1])) / total
+    return Ratio(median(ratios), ratios[left_out], ratios[len(ratios) - 1 - left_out], max(0.0, covered))
+
+
+def _mann_whitney(n: int, m: int) -> list[int]:
+    """In how many ways each value of the statistic, 0 to n * m, comes about: a Gaussian binomial's coefficients."""
+    counts = [1] + [0] * (n * m)
+    for number in range(1, n + 1):
+        for place in range(n * m, m + number - 1, -1):  # times 1 - q^(m + number)
+            counts[place] -= counts[place - m - number]
+        for place in range(number, n * m + 1):  # divided by 1 - q^number
+            counts[place] += counts[place - number]
+    return counts

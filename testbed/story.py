@@ -15,6 +15,8 @@ from middlebox.looking import flag_names
 from middlebox.packet import ICMP, ICMPV6, TCP, UDP, PacketView, address_text, view
 from middlebox.verdict import Decision, Direction, Emission, Verdict
 
+MOST_CANDIDATES = 20
+
 _MASK = 0xFFFF_FFFF
 _HALF = 1 << 31
 _MS = 1_000_000
@@ -41,6 +43,17 @@ def find_flows(part: str, flows: Sequence[str]) -> list[int]:
         return []
     bounded = re.compile(rf"(?<![\w]){re.escape(wanted)}(?![\w])", re.IGNORECASE)
     return [index for index, text in enumerate(flows) if bounded.search(text)]
+
+
+def candidates(wanted: str, found: range | list[int], flows: list[str], ambiguous: bool) -> str:
+    """What to say when a flow was not named without doubt: the candidates, one a line."""
+    if not flows:
+        return "the capture has no flows: none of its packets could be read"
+    what = f"{len(found)} flows fit '{wanted}'" if ambiguous else f"no flow fits '{wanted}'; there are"
+    lines = [f"  {index + 1}  {flows[index]}" for index in found[:MOST_CANDIDATES]]
+    if len(found) > MOST_CANDIDATES:
+        lines.append(f"  and {len(found) - MOST_CANDIDATES} more")
+    return "\n".join([f"{what}:", *lines, "give a longer part, or --explain '#N' for flow N of this list"])
 
 
 def same_ends(packet: bytes, flow: str) -> bool:

@@ -6,6 +6,7 @@ It counts nothing but the boxes' own lines; the numbers come from `findings`.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
@@ -40,7 +41,7 @@ def short(found: Sequence[Cell], beside: Sequence[ResidualFound], manifest: dict
             _share(spared),
             "<br>".join(_breakable(f"{name} ({count})") for name, count in failures.most_common()) or "-",
             span,
-            escape(residual_span(residual[policy])) if policy in residual else "-",
+            _unbroken(residual_span(residual[policy])) if policy in residual else "-",
         ]
         lines.append(f"<tr><th>{words[0]}</th>" + "".join(f"<td>{word}</td>" for word in words[1:]) + "</tr>")
     head = (
@@ -98,6 +99,11 @@ def _cell(cell: Cell | None) -> str:
     lines = [f"{percent(share.low)} to {percent(share.high)}", *why, mark, left]
     small = "".join(f"<small>{_breakable(line)}</small>" for line in lines if line)
     return f'<td class="{kind}{" off" if mark else ""}"><span><b>{share.hits}/{share.n}</b> blocked</span>{small}</td>'
+
+
+def _unbroken(text: str) -> str:
+    """HTML that keeps a number and its unit on one line."""
+    return re.sub(r"(\d) s\b", r"\1&nbsp;s", escape(text))
 
 
 def _breakable(text: str) -> str:

@@ -132,9 +132,13 @@ def residual_span(found: ResidualFound) -> str:
     """How long it lasted, for a table."""
     if not found.triggers or not found.probes:
         return "not measured"
+    if found.waiting:
+        return "still being measured"
     last, free = found.last_blocked_s, found.first_free_s
+    if last is None and found.by_port_alone:
+        return "not asked: 4-tuples"
     if last is None:
-        return "none seen"
+        return f"none seen up to {found.probes[-1][0]:.0f} s"
     return f"more than {last:.0f} s" if free is None else f"{last:.1f} to {free:.1f} s"
 
 
@@ -144,6 +148,10 @@ def residual_sentence(found: ResidualFound, longest_s: float) -> str:
         return "Residual censorship was not measured: the trigger was not blocked."
     if not found.probes:
         return "Residual censorship was not measured: no probe could be trusted."
+    if found.waiting:
+        so_far = f"the last probe, {found.probes[-1][0]:.1f} s after its trigger,"
+        got = "got through" if found.probes[-1][0] != found.last_blocked_s else "was blocked"
+        return f"Residual censorship is still being measured; {so_far} {got}."
     blocked = sum(one for _, one in found.probes)
     last, free = found.last_blocked_s, found.first_free_s
     beside = {
@@ -152,10 +160,17 @@ def residual_sentence(found: ResidualFound, longest_s: float) -> str:
         None: "",
     }[found.neighbour_blocked]
     if last is None:
+        times = f"{found.probes[0][0]:.1f} s to {found.probes[-1][0]:.1f} s after the trigger"
+        count = len(found.probes)
+        if found.by_port_alone:
+            return (
+                "Residual censorship of the kind that this policy has was not asked for: it remembers 4-tuples, and "
+                f"each probe comes from a port of its own, so that none can meet that memory. {count} probes of an "
+                f"innocent name on the same server got through, {times}."
+            )
         return (
-            f"No residual censorship was seen: {len(found.probes)} probes of an innocent name on the same server, from "
-            "the address that had asked for the blocked one, got through, the first "
-            f"{found.probes[0][0]:.1f} s after the trigger."
+            f"No residual censorship was seen: {count} probes of an innocent name on the same server, from the address "
+            f"that had asked for the blocked one, got through, {times}."
         )
     before = [one for when, one in found.probes if when <= last]
     share = f" ({percent(sum(before) / len(before))} of the probes until then)" if not all(before) else ""

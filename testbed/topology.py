@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
 
@@ -161,26 +162,23 @@ class Topology:
     def hops(self, a: str, b: str) -> int:
         """How many routers lower the TTL between `a` and `b`: a packet needs a TTL above this to arrive.
 
-        A censor sees a packet after its own box has lowered the TTL, as Linux does it: for a packet to be seen by
-        the box its TTL must be above `hops(a, box) + 1`.
+        A censor sees a packet after its own box lowered the TTL, as Linux does: it must be above `hops(a, box)` + 1.
         """
         return len(self.path(a, b)) - 2
 
     def delay(self, a: str, b: str) -> float:
         """Seconds that the links between `a` and `b` take, without queueing."""
-        total = 0.0
         links = self.first_links(b)
-        for name in self.path(a, b)[:-1]:
-            link = links[name]
-            total += (link.to_b if name == link.a else link.to_a).delay
-        return total
+        steps = ((name, links[name]) for name in self.path(a, b)[:-1])
+        return sum((link.to_b if name == link.a else link.to_a).delay for name, link in steps)
 
 
-#: kind of access -> (towards the subscriber, from the subscriber); round figures of a home's VDSL and of LTE
+#: kind of access -> (towards the subscriber, from the subscriber); round figures of a home's VDSL, of ADSL2+ and of LTE
 ACCESS = {
     "fixed": (Way(rate=100e6, delay=0.004), Way(rate=20e6, delay=0.004)),
     "mobile": (Way(rate=30e6, delay=0.020, jitter=0.004), Way(rate=10e6, delay=0.020, jitter=0.004)),
     "direct": (Way(), Way()),
+    "adsl": (Way(rate=10e6, delay=0.008), Way(rate=2e6, delay=0.008)),
 }
 
 
@@ -282,9 +280,12 @@ def small() -> Topology:
 SHIPPED: dict[str, Callable[[], Topology]] = {
     "national": national,
     "small": small,
+    "adsl": lambda: national(name="adsl", access=("adsl", "mobile")),
     "long": lambda: national(name="long", transit=10),
     "asymmetric": lambda: national(name="asymmetric", asymmetric=True),
     "two-boxes": lambda: national(name="two-boxes", boxes=(1, 2)),
+    "many": lambda: national(name="many", subscribers=16, access=("fixed",)),
+    "pakistan": lambda: import_module("testbed.pakistan").pakistan(),  # which is made of these parts
 }
 
 

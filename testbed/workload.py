@@ -12,6 +12,9 @@ from typing import Protocol
 
 from testbed.failure import is_failure
 from testbed.result import Outcome
+from testbed.series import Series
+
+MOST_BYTES = 10_000_000  #: of the longest object that the lab's server has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +27,24 @@ class Target:
     workload: str
     listed: bool  #: whether a censor that blocks `blocked.example` and all below it means this one
     family: int = 4  #: 4, 6
+    size: int = 0  #: bytes of content, for transfers; 0: as the workload says
+    seconds: float = (
+        0.0  #: so long a transfer that has not ended by itself is watched, and then is enough; 0: to its end
+    )
+    skip_s: float = 0.0  #: of the beginning of the content, left out of the goodput: bursts, slow start
+    tool: str = ""  #: the VPN or proxy that it goes through; "" for none
 
     def __post_init__(self) -> None:
+        if not 0 <= self.size <= MOST_BYTES:
+            raise ValueError(f"target '{self.name}': size {self.size}; expected 0 to {MOST_BYTES} bytes")
+        if self.seconds and not 0 <= self.skip_s < self.seconds:
+            raise ValueError(
+                f"target '{self.name}': {self.seconds:g} s, of which {self.skip_s:g} s are left out; nothing remains"
+            )
+        if self.seconds < 0 or self.skip_s < 0:
+            raise ValueError(f"target '{self.name}': times cannot be negative")
+        if self.tool and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.tool):
+            raise ValueError(f"target '{self.name}': a tool's name is made of small letters, digits and hyphens")
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name):
             raise ValueError(f"target '{self.name}': a name is made of small letters, digits and hyphens")
         if self.family not in (4, 6):
@@ -45,6 +64,14 @@ class Observation:
     connect_s: float | None = None
     tls_s: float | None = None
     note: str = ""
+    rtt_s: float | None = None
+    min_rtt_s: float | None = None
+    retransmitted: float | None = None
+    exit_address: str = ""
+    series: Series | None = None  #: for the figures; it stands in no row
+    steps_s: tuple[float, ...] = ()  #: how long each request took
+    segments: tuple[tuple[float, float, float], ...] = ()  #: of a video: asked for, there (both s), bit/s
+    delivered: Series | None = None  #: segments that had reached the other end, by the sender's kernel
 
     def __post_init__(self) -> None:
         if not is_failure(self.failure):
@@ -66,12 +93,37 @@ class Done(Protocol):
     def timed_out(self) -> bool: ...
 
 
+class Started(Protocol):
+    """A command that runs on a lab host."""
+
+    def signal(self, number: int) -> None: ...
+    def wait(self, timeout: float | None = None) -> int | None: ...
+    def close(self) -> None: ...
+
+
 class Host(Protocol):
     """A lab host that can run a command."""
 
     def run(
         self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None
     ) -> Done: ...
+
+
+class Server(Protocol):
+    """The lab host that serves: a command can be started there, to watch it from that end."""
+
+    def start(self, argv: Sequence[str], *, stdout: int | None = None) -> Started: ...
+
+
+class Through(Protocol):
+    """How an attempt goes through a VPN or a proxy; `testbed.tool.Via` is one. What does not apply is empty."""
+
+    @property
+    def proxy(self) -> str: ...  #: "socks5h://127.0.0.1:1080": the proxy looks names up
+    @property
+    def source(self) -> str: ...  #: the address inside the tunnel, to bind to
+    @property
+    def exit(self) -> str: ...  #: the address that servers see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +134,23 @@ class Ask:
     target: Target
     limit_s: float  #: the client gives up after this time
     source: str = ""  #: the client's own address; "": the system chooses
+    via: Through | None = None  #: the VPN or proxy that it has to go through
+    server: Server | None = None  #: the host that serves the target, for what the sender's kernel knows
     truth: Mapping[str, Sequence[str]]  #: DNS name -> the addresses that the lab's servers really have
+
+    @property
+    def bind(self) -> str:
+        """The address that a client binds to; "" for none, as when it only speaks with a proxy beside it."""
+        return self.source if self.via is None else self.via.source
+
+    @property
+    def proxy(self) -> str:
+        return self.via.proxy if self.via else ""
+
+    @property
+    def peer(self) -> str:
+        """The client's address as the server sees it; "" if that is not known before."""
+        return self.source if self.via is None else self.via.exit
 
     def address(self) -> str:
         """The true address of the target in its family; raises `ValueError` if it has none."""
@@ -105,6 +173,9 @@ class Workload(Protocol):
     def says_name(self) -> bool: ...  #: whether the target's name is there for a censor to read
     @property
     def heavy(self) -> bool: ...  #: takes so much of a core to start that its attempts start one after another
+    @property
+    def fills(self) -> bool: ...  #: takes all the capacity that there is: unless it is slowed, it is made alone
+    def size(self, target: Target) -> int: ...  #: bytes of content that an attempt asks for; 0 for next to nothing
     def measure(self, ask: Ask) -> Observation: ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,8 +21,8 @@ TELL = "import os, sys\nprint(os.getcwd(), sys.argv[1:], sys.path[0])\nsys.exit(
 NOBODY = 65534
 
 
-def _checkout(folder: Path, programs: str = "sh:dash") -> Path:
-    """A checkout whose lab needs only `programs` and whose libraries are none."""
+def _checkout(folder: Path, programs: str = "sh:dash", tools: str = "sh:dash") -> Path:
+    """A checkout whose lab needs only `programs`, whose VPNs need only `tools`, and whose libraries are none."""
     checkout = folder / "a checkout"
     (checkout / "testbed" / "cli").mkdir(parents=True)
     (checkout / "testbed" / "cli" / "__init__.py").touch()
@@ -29,11 +30,13 @@ def _checkout(folder: Path, programs: str = "sh:dash") -> Path:
     (checkout / "pyproject.toml").write_text(PROJECT)
     (checkout / "constraints.txt").touch()
     shutil.copy(ROOT / "penstock", checkout)
-    before, _, rest = (ROOT / "setup").read_text().partition('PROGRAMS="')
-    _, _, after = rest.partition('"\n')
+    script = (ROOT / "setup").read_text()
+    for name, value in (("PROGRAMS", programs), ("TOOL_PROGRAMS", tools)):
+        script = re.sub(f'^{name}="[^"]*"$', f'{name}="{value}"', script, flags=re.MULTILINE)
+    (checkout / "tun").touch(0o666)
+    script = re.sub(r"^TUN=.*$", 'TUN="$root/tun"', script, flags=re.MULTILINE)
     # no compiler is looked for: what only NetfilterQueue needs
-    after = after.replace("import netfilterqueue", "import sys")
-    (checkout / "setup").write_text(f'{before}PROGRAMS="{programs}"\n{after}')
+    (checkout / "setup").write_text(script.replace("import netfilterqueue", "import sys"))
     (checkout / "setup").chmod(0o755)
     return checkout
 
@@ -216,6 +219,56 @@ def test_what_only_reads_files_needs_no_package(tmp_path: Path) -> None:
     assert _run(checkout / "penstock", "run", "x", "--backend", "simulate").returncode == 7
 
 
+def test_the_vpns_are_asked_for_only_by_what_measures_them(ready: Path, tmp_path: Path) -> None:
+    assert _run(ready / "penstock", "run", "sni-filtering").returncode == 7
+    checkout = _checkout(tmp_path, tools="no-such-vpn:no-such-package /no/such/library.so:no-such-library")
+    path = f"PATH={_without_apt(tmp_path)}"  # else it would be asked for the packages
+    for words in ("run --seed 3 vpn-disruption", "shell throttling", "run pakistan-2024-08", "test"):
+        done = _run("env", path, checkout / "penstock", *words.split())
+        assert done.returncode == 2, (words, done.stderr)
+        assert "no-such-package no-such-library" in done.stderr
+    checked = _run(checkout / "setup", "--check", "--tools")
+    assert checked.returncode == 1
+    assert "no-such-package no-such-library" in checked.stderr
+    assert f"{checkout}/setup --tools installs it" in checked.stderr
+
+
+def _without_apt(folder: Path) -> Path:
+    """A PATH with everything but apt-get."""
+    place = folder / "bin"
+    place.mkdir()
+    for path in [*Path("/usr/sbin").iterdir(), *Path("/usr/bin").iterdir()]:
+        if path.name not in ("apt-get", "sudo") and not (place / path.name).is_symlink():
+            (place / path.name).symlink_to(path)
+    return place
+
+
+def test_a_level_holds_those_below_it(ready: Path) -> None:
+    assert _run(ready / "setup", "--tools").returncode == 0
+    for words in (["run", "vpn-disruption"], ["run", "sni-filtering"], ["check", "x"]):
+        done = _run(ready / "penstock", *words)
+        assert (done.returncode, done.stderr) == (7, "")
+    assert _run(ready / "setup", "--check", "--dev").returncode == 1
+
+
+def test_a_closed_tun_device_is_opened_by_the_administrator_and_named_to_others() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        checkout = _checkout(Path(folder))
+        (checkout / "tun").chmod(0o000)
+        (checkout / "sudo").write_text("#!/bin/sh\nexit 1\n")
+        (checkout / "sudo").chmod(0o755)
+        shutil.chown(checkout, NOBODY if os.geteuid() == 0 else os.geteuid())
+        path = f"PATH={checkout}:{os.environ['PATH']}"
+        done = _run("env", path, checkout / "penstock", "run", "vpn-disruption", cwd=checkout, user=NOBODY)
+        assert done.returncode == 2, done.stderr
+        assert f"{checkout}/tun is closed to this user" in done.stderr
+        assert f"    {checkout}/setup --packages --tools\n" in done.stderr
+        if os.geteuid() == 0:
+            assert _run(checkout / "setup", "--packages", "--tools").returncode == 0
+            assert (checkout / "tun").stat().st_mode & 0o777 == 0o666
+
+
 def test_check_installs_nothing(tmp_path: Path) -> None:
     checkout = _checkout(tmp_path, programs="no-such-program:no-such-package")
     done = _run(checkout / "setup", "--check")
@@ -232,5 +285,5 @@ def test_an_unknown_option_is_refused() -> None:
 
 def test_help_tells_every_option() -> None:
     said = _run(ROOT / "setup", "--help").stdout
-    for option in ("--check", "--dev", "--packages", "--python-only"):
+    for option in ("--check", "--dev", "--packages", "--python-only", "--tools"):
         assert option in said

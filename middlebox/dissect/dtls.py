@@ -92,6 +92,11 @@ class DtlsHello(Fact):
         return f"d{_JA4_VERSIONS.get(min(self.versions, default=0), '00')}{text[3:]}"
 
 
+@dataclass(frozen=True, slots=True)
+class DtlsOther(Fact):
+    """Any other datagram of a flow whose hello has been told: it has none of the fields."""
+
+
 def parse_body(body: bytes) -> DtlsHello | None:
     """The hello in the body of a handshake message; None if it is none."""
     if len(body) < SHORTEST_BODY + 1:
@@ -112,12 +117,13 @@ def parse_body(body: bytes) -> DtlsHello | None:
 class _Following:
     """One flow."""
 
-    __slots__ = ("_from", "_length", "_number", "_parts", "_waited", "held")
+    __slots__ = ("_from", "_length", "_number", "_parts", "_told", "_waited", "held")
 
     def __init__(self) -> None:
         self._from: Direction | None = None  # who sent the hello, or the first piece of it
         self._number = self._length = 0  # of the message that is put together
         self._parts: dict[int, bytes] = {}  # its fragments, by their offset
+        self._told = False
         self._waited = 0
         self.held = 0
 
@@ -139,14 +145,16 @@ class _Following:
             hello = self._message(data, at, at + size, direction)
             if hello is None:
                 return NOT_MINE
-            if hello.fact is not None:
+            if hello.state is State.FOUND:
                 return hello
             at += size
         return NOT_MINE if at != end else self._wait()
 
     def _wait(self) -> Reading:
         self._waited += 1
-        return _GOES_ON if self._waited <= MAX_WAITING else NOT_MINE
+        if self._waited > MAX_WAITING:
+            return NOT_MINE
+        return found(DtlsOther(), 0) if self._told else _GOES_ON
 
     def _message(self, data: bytes, at: int, end: int, direction: Direction) -> Reading | None:
         """One handshake message or a fragment of it; None if it is no ClientHello."""
@@ -191,6 +199,7 @@ class _Following:
         if hello is None:
             return None
         self._from = direction
+        self._told = True
         return found(hello, ENDLESS if hello.cookie else 0)
 
 
@@ -209,7 +218,7 @@ class Dtls:
             kind=Kind.FLAG,
             about="a ClientHello was read",
             attribute="hello",
-            noun="whether a DTLS ClientHello was read",
+            noun="the statement that a DTLS ClientHello was read",
         ),
         Field(
             name="dtls.sni",
@@ -251,7 +260,7 @@ class Dtls:
             kind=Kind.FLAG,
             about="the ClientHello repeats a cookie of the server's",
             attribute="cookie",
-            noun="whether a DTLS ClientHello repeats a cookie",
+            noun="the statement that a DTLS ClientHello repeats a cookie",
         ),
         Field(
             name="dtls.ja3",

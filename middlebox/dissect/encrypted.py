@@ -106,7 +106,7 @@ class Encrypted:
             kind=Kind.FLAG,
             about="the client's first payload looks fully encrypted: none of the five published exemptions applies",
             attribute="random",
-            noun="whether the first payload looks fully encrypted",
+            noun="the statement that the first payload looks fully encrypted",
         ),
         Field(
             name="encrypted.bits",
@@ -141,7 +141,7 @@ class Encrypted:
             kind=Kind.FLAG,
             about="the first payload begins as TLS or HTTP do",
             attribute="known",
-            noun="whether the first payload begins as TLS or HTTP do",
+            noun="the statement that the first payload begins as TLS or HTTP do",
         ),
     )
 

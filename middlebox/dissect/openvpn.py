@@ -223,14 +223,14 @@ class Openvpn:
             kind=Kind.FLAG,
             about="control packets go under tls-auth, tls-crypt or tls-crypt-v2",
             attribute="wrapped",
-            noun="whether OpenVPN wraps its control packets",
+            noun="the statement that OpenVPN wraps its control packets",
         ),
         Field(
             name="openvpn.handshake",
             kind=Kind.FLAG,
             about="both ends have taken part: two resets, or a control packet with the session ID of a reset",
             attribute="handshake",
-            noun="whether both ends take part in an OpenVPN handshake",
+            noun="the statement that both ends take part in an OpenVPN handshake",
         ),
         Field(
             name="openvpn.control_packets",

@@ -23,7 +23,8 @@ HARMLESS = frozenset(
     )
 )
 
-_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+#: where an administrator's programs are, which many users' PATH leaves out
+FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 # rtnetlink(7)
 _RTM_GETLINK = 18
@@ -38,6 +39,10 @@ _ARPHRD_LOOPBACK = 772
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _LINK = struct.Struct("=BxHiII")  # family, device type, index, flags, change
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
+
+
+#: bit of the packet mark by which the kernel's table says that the box need not see a packet
+LET_BY = 0x0100_0000
 
 
 class AttachError(Exception):
@@ -95,17 +100,18 @@ def interfaces() -> Iterator[tuple[str, str]]:
 def _interface(body: bytes) -> tuple[str, str]:
     device_type = _LINK.unpack_from(body)[1]
     name, kind = "", ""
-    for attribute, value in _attributes(body[_LINK.size :]):
+    for attribute, value in attributes(body[_LINK.size :]):
         if attribute == _IFLA_IFNAME:
             name = value.rstrip(b"\0").decode(errors="replace")
         elif attribute == _IFLA_LINKINFO:
-            for inner, word in _attributes(value):
+            for inner, word in attributes(value):
                 if inner == _IFLA_INFO_KIND:
                     kind = word.rstrip(b"\0").decode(errors="replace")
     return name, "loopback" if device_type == _ARPHRD_LOOPBACK else kind
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes of a netlink message, each with its kind (netlink(7))."""
     at = 0
     while at + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, at)
@@ -116,17 +122,20 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Rules:
-    """The rules that hand every forwarded packet to the queue, and packets with `mark` to the queue after it."""
+    """The rules that hand forwarded packets to the queue, and packets with `mark` to the queue after it.
 
-    def __init__(self, queue: int, *, fail_open: bool, mark: int) -> None:
+    `let_by`: a bit of the packet mark; packets that have it are not handed over. 0: all are.
+    """
+
+    def __init__(self, queue: int, *, fail_open: bool, mark: int, let_by: int = 0) -> None:
         #: mangle FORWARD comes after routing and sees each packet once, before the filters of the namespace
         words = ["FORWARD", "-j", "NFQUEUE", "--queue-num", str(queue)]
-        bypassed = [*words, "--queue-bypass"]
+        chosen = ["FORWARD", "-m", "mark", "--mark", f"0x0/{let_by or LET_BY:#x}", *words[1:]]
         marked = ["OUTPUT", "-m", "mark", "--mark", hex(mark), "-j", "NFQUEUE", "--queue-num", str(queue + 1)]
         self._marked = [*marked, "--queue-bypass"]
-        self._wanted = bypassed if fail_open else words
+        self._wanted = (chosen if let_by else words) + ["--queue-bypass"] * fail_open
         #: those that a killed box with the same queue may have left
-        self._known = [words, bypassed, self._marked]
+        self._known = [words, [*words, "--queue-bypass"], chosen, [*chosen, "--queue-bypass"], self._marked]
         self._added: list[tuple[str, list[str]]] = []
         #: true if packets may wait in another queue of this namespace before they come to ours
         self.wait_before = False
@@ -165,7 +174,7 @@ def programs() -> list[str]:
     """The paths of iptables and, if the kernel has IPv6, ip6tables. Raises AttachError if one is missing."""
     found = []
     for name in ["iptables"] + ["ip6tables"] * Path("/proc/net/if_inet6").exists():
-        path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_FOLDERS}")
+        path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{FOLDERS}")
         if path is None:
             raise AttachError(f"the program '{name}' is missing; on Debian: apt-get install iptables")
         found.append(path)

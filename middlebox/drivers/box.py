@@ -14,7 +14,8 @@ from typing import Protocol
 
 from middlebox.drivers.log import line
 from middlebox.drivers.meter import Meter
-from middlebox.verdict import Decision, Emission, Verdict
+from middlebox.policy import Policy
+from middlebox.verdict import Decision, Disposition, Emission, Ends, Verdict
 
 
 class Decider(Protocol):
@@ -24,6 +25,7 @@ class Decider(Protocol):
     def due(self, now_ns: int) -> list[Emission]: ...
     def next_due(self) -> int | None: ...
     def enter_phase(self, name: str, now_ns: int) -> None: ...
+    def change(self, policy: Policy, now_ns: int) -> None: ...
     def counters(self) -> dict[str, int]: ...
 
 
@@ -35,8 +37,18 @@ class Queued(Protocol):
     def get_payload(self) -> bytes: ...
     def get_timestamp(self) -> float: ...
     def set_payload(self, payload: bytes) -> None: ...
+    def set_mark(self, mark: int) -> None: ...
     def accept(self) -> None: ...
     def drop(self) -> None: ...
+
+
+class Fates(Protocol):
+    """Who may be left the rest of a flow; `middlebox.drivers.kernel.Kernel` is one."""
+
+    def mark(self, decision: Decision) -> int:
+        """The mark to put on the packet, which is then to be accepted, whatever its verdict; 0: none."""
+
+    def revoke(self, revoked: tuple[Ends, ...]) -> None: ...
 
 
 class Recorder(Protocol):
@@ -70,7 +82,9 @@ class Box:
         send: Callable[[bytes], bool],
         clock: Callable[[], int],
         log: Callable[[bytes], None],
+        fates: Fates | None = None,
     ) -> None:
+        self.fates = fates  #: None: every packet is asked about
         self.name = name
         self.censor = censor
         self.meter = Meter(clock())
@@ -115,12 +129,24 @@ class Box:
                 if emission.at_ns <= now_ns and not emission.after_trigger:
                     self._send(emission.packet)
         verdict = decision.verdict
+        mark = 0
+        if self.fates is not None:
+            if decision.revokes:
+                self.fates.revoke(decision.revokes)
+            if decision.disposition is not Disposition.INSPECT and verdict is not Verdict.HOLD:
+                mark = self.fates.mark(decision)
         if verdict is Verdict.PASS:
             if decision.rewritten is not None:
                 packet.set_payload(decision.rewritten)
+            if mark:
+                packet.set_mark(mark)
             packet.accept()
         elif verdict is Verdict.DROP:
-            packet.drop()
+            if mark:  # only what is accepted comes to where its mark is kept, and is dropped there
+                packet.set_mark(mark)
+                packet.accept()
+            else:
+                packet.drop()
         else:
             # the kernel keeps the packet itself, so its bytes need not be retained here to let it go
             self._held[decision.number] = packet

@@ -14,7 +14,7 @@ from pathlib import Path
 
 Message = dict[str, object]
 
-#: bytes of one request; the longest is the name of a phase
+#: bytes of one request; the longest has the text of a policy (a longer one is given by its path)
 MAX_REQUEST = 65_536
 #: bytes that a client may be behind: some thousand decisions of a `watch`
 MAX_BEHIND = 1 << 20

@@ -9,19 +9,23 @@ from __future__ import annotations
 import argparse
 import os
 import select
+import sys
 from pathlib import Path
 
 from netfilterqueue import Packet
 
 from middlebox.censor import Censor
-from middlebox.drivers.attach import AttachError, Rules
+from middlebox.drivers.attach import LET_BY, AttachError, Rules
 from middlebox.drivers.box import Box, Clock
 from middlebox.drivers.capture import Writer
 from middlebox.drivers.control import Control, Message
+from middlebox.drivers.kernel import Kernel
 from middlebox.drivers.log import DecisionLog, Sidecar
 from middlebox.drivers.nfnetlink import BATCH, MAX_WAITING, KernelQueue
 from middlebox.drivers.send import Sender
+from middlebox.drivers.tables import TableError
 from middlebox.drivers.unnumbered import MARK
+from middlebox.load import LoadError
 from middlebox.policy import Policy
 
 #: how long packets may wait to be on disk; Wireshark on a running lab is at most this much behind
@@ -44,6 +48,10 @@ class Live:
         self.policy = policy
         self.clock = Clock()
         self.stopping = False
+        self.reloading = False  #: read the policy's file again as soon as may be
+        self._source = options.policy  # where the policy is read from: a path, or a shipped name
+        self._out = out
+        self._name = options.name
         self.phase = ""
         self.scheduling = ""
         self.fail_open = options.fail == "open"
@@ -69,11 +77,26 @@ class Live:
         if options.phase:
             self.enter(options.phase)
         self.control = Control(options.control, self.answer)
+        self.kernel = Kernel(options.queue)
+        self._queue_number = options.queue
+        self._may_leave = options.data_plane == "kernel"
         self.rules = Rules(options.queue, fail_open=self.fail_open, mark=MARK)
 
     def attach(self) -> None:
         """From now on the packets come. Raises AttachError."""
-        self.rules.add()
+        if self._may_leave:
+            self.kernel.install(self.policy)
+        else:
+            self.kernel.why_not = "asked for"
+            self.kernel.clean()
+        if self.kernel.works:
+            self.box.fates = self.kernel
+            self.rules = Rules(self._queue_number, fail_open=self.fail_open, mark=MARK, let_by=LET_BY)
+        try:
+            self.rules.add()
+        except AttachError:
+            self.kernel.remove()
+            raise
         # a packet that waited elsewhere since the kernel noted its arrival tells nothing of the time spent here
         self.box.kernel_times = not self.rules.wait_before
 
@@ -103,6 +126,7 @@ class Live:
                     self.box.settle()
                 elif ready == wakeup:
                     os.read(wakeup, 512)
+                    self._reload_if_told()
                 else:
                     self.control.serve(ready)
             for ready in writable:
@@ -122,6 +146,7 @@ class Live:
             if not self.queue.read():
                 break
         self.box.let_go()
+        self.kernel.remove()
         self.box.settle()
 
     def close(self) -> None:
@@ -151,6 +176,33 @@ class Live:
         self.sidecar.enter(phase, before_packet=self.box.packets, t_ns=now_ns)
         self.phase = phase
 
+    def reload(self, source: str) -> None:
+        """Go on under another policy: a path, a shipped name, or a text of several lines. No flow is lost.
+
+        Raises ValueError with the reason, and then nothing has changed.
+        """
+        try:
+            policy = _read(source, self._out / f".{self._name}.policy.yaml")
+            self.kernel.change(policy)
+        except (LoadError, TableError, OSError) as error:
+            raise ValueError(f"the policy stays as it is: {error}") from error
+        now_ns = self.clock.now()
+        self.box.censor.change(policy, now_ns)
+        self.sidecar.change(
+            policy=policy.name, policy_text=policy.source_text, before_packet=self.box.packets, t_ns=now_ns
+        )
+        self.policy = policy
+        if "\n" not in source:
+            self._source = source
+
+    def _reload_if_told(self) -> None:
+        if self.reloading:
+            self.reloading = False
+            try:
+                self.reload(self._source)
+            except ValueError as error:
+                print(f"box '{self.box.name}': {error}", file=sys.stderr, flush=True)
+
     def answer(self, request: Message) -> Message:
         """The answer to one request of a control client; raises ValueError with the reason why there is none."""
         wanted = request.get("do")
@@ -159,19 +211,26 @@ class Live:
         if wanted == "rules":
             counters = self.box.censor.counters()
             hits = {key.removeprefix("rule:"): count for key, count in counters.items() if key.startswith("rule:")}
-            return {"policy": self.policy.name, "sentences": self.policy.sentences(), "hits": hits}
+            said: Message = {"policy": self.policy.name, "sentences": self.policy.sentences(), "hits": hits}
+            return said | {"kernel": self.kernel.counts()}
         if wanted == "phase":
             name = request.get("name")
             if not isinstance(name, str):
                 raise ValueError('a phase needs its name, such as {"do": "phase", "name": "during"}')
             self.enter(name)
             return {"phase": name, "before_packet": self.box.packets}
+        if wanted == "reload":
+            source = request.get("policy", self._source)
+            if not isinstance(source, str) or not source:
+                raise ValueError('a reload may name a policy, such as {"do": "reload", "policy": "sni-drop"}')
+            self.reload(source)
+            return {"policy": self.policy.name, "before_packet": self.box.packets}
         if wanted == "stop":
             self.stopping = True
             return {"stopping": True}
         if wanted == "ping":
-            return {"alive": True, "box": self.box.name, "pid": os.getpid()}
-        raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, stop and ping")
+            return {"alive": True, "box": self.box.name, "pid": os.getpid(), **self.kernel.facts()}
+        raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, reload, stop and ping")
 
     def _stats(self, window: str, *, reset: bool) -> Message:
         box = self.box
@@ -191,5 +250,18 @@ class Live:
             "fail": "open" if self.fail_open else "closed",
             "scheduling": self.scheduling,
             **self.queue.facts(),
+            **self.kernel.facts(),
+            "kernel": self.kernel.counts(),
             "counters": box.censor.counters(),
         }
+
+
+def _read(source: str, place: Path) -> Policy:
+    """A policy by its name or path, or by its text, which is put into a file of its own for that. Raises LoadError."""
+    if "\n" not in source:
+        return Policy.load(source)
+    try:
+        place.write_text(source, encoding="utf-8")
+        return Policy.load(place)
+    finally:
+        place.unlink(missing_ok=True)

@@ -41,23 +41,31 @@ def line(decision: Decision, box: str) -> bytes:
 class Sidecar:
     """`NAME.json` beside `NAME.pcap`: what a replay needs beside the packets to decide the same again."""
 
-    __slots__ = ("_path", "_phases", "_said")
+    __slots__ = ("_changes", "_path", "_phases", "_said")
 
     def __init__(self, path: Path, *, box: str, seed: int, policy: str, policy_text: str) -> None:
         self._path = path
         self._phases: list[dict[str, str | int]] = []
+        self._changes: list[dict[str, str | int]] = []
         self._said: dict[str, object] = {
             "box": box,
             "seed": seed,
             "policy": policy,
             "policy_text": policy_text,
             "phases": self._phases,
+            "changes": self._changes,
         }
         self.write()
 
     def enter(self, phase: str, *, before_packet: int, t_ns: int) -> None:
         """Record that the run entered a phase before the packet of this number."""
         self._phases.append({"phase": phase, "before_packet": before_packet, "t_ns": t_ns})
+        self.write()
+
+    def change(self, *, policy: str, policy_text: str, before_packet: int, t_ns: int) -> None:
+        """Record that the box went on under another policy before the packet of this number."""
+        said: dict[str, str | int] = {"policy": policy, "policy_text": policy_text}
+        self._changes.append(said | {"before_packet": before_packet, "t_ns": t_ns})
         self.write()
 
     def write(self) -> None:

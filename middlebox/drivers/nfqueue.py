@@ -1,7 +1,10 @@
 """The box's process: feeds the censor from the kernel's NFQUEUE inside a network namespace of the lab.
 
 Usage: python -m middlebox.drivers.nfqueue --policy PATH --name box --seed N --out DIR. It refuses to run in the host's
-own network namespace. Rates and connection marks are not its business: every forwarded packet visits the censor.
+own network namespace. What the censor has decided for the rest of a flow is left to the kernel where it can do that.
+
+SIGHUP, and the request `reload`, put another policy in the place of the one that runs: flows stay, and a faulty file
+changes nothing.
 
 It prints `ready` when it is attached and exits with 0 after SIGTERM, SIGINT or the request `stop`; 2 if it was asked
 for what cannot be; 3 if it broke while it ran. Then its rules stay, and the kernel drops what is forwarded (fail
@@ -31,16 +34,20 @@ NICE = -10
 
 @contextlib.contextmanager
 def _signals(live: Live) -> Iterator[int]:
-    """SIGTERM and SIGINT stop the loop; gives the descriptor that wakes it up."""
+    """SIGTERM and SIGINT stop the loop, SIGHUP has the policy read again; gives the descriptor that wakes it up."""
 
     def stop(_number: int, _frame: object) -> None:
         live.stopping = True
+
+    def reload(_number: int, _frame: object) -> None:
+        live.reloading = True
 
     wakeup, alarm = socket.socketpair()
     for end in (wakeup, alarm):
         end.setblocking(False)
     before = signal.set_wakeup_fd(alarm.fileno())
     kept = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    kept[signal.SIGHUP] = signal.signal(signal.SIGHUP, reload)
     try:
         yield wakeup.fileno()
     finally:
@@ -87,6 +94,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--control", default="", help="path of the control socket, or the number of an inherited socket (default: none)"
+    )
+    parser.add_argument(
+        "--data-plane",
+        choices=("kernel", "queue"),
+        default="kernel",
+        help="who carries out what is decided for the rest of a flow: the kernel where it can, or the box, which then "
+        "sees every packet (default: %(default)s)",
     )
     parser.add_argument("--phase", default="", help="the phase of the run to begin with (default: none)")
     options = parser.parse_args(arguments)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from middlebox.drivers.capture import Captured, CaptureError
+from middlebox.policy import Policy
 from middlebox.verdict import Decision, Emission, Verdict
 
 #: told when and with what bytes a packet leaves the box, in the order of the times
@@ -28,6 +29,7 @@ class Decider(Protocol):
     def due(self, now_ns: int) -> list[Emission]: ...
     def next_due(self) -> int | None: ...
     def enter_phase(self, name: str, now_ns: int) -> None: ...
+    def change(self, policy: Policy, now_ns: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class Phase:
 
     name: str
     before_packet: int  #: the number of the first packet that is in it
+    t_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A policy that the box went on under; `policy` is its text as it was recorded, or what was loaded of that."""
+
+    policy: str | Policy
+    before_packet: int  #: the number of the first packet that it decides on
     t_ns: int
 
 
@@ -48,6 +59,7 @@ class Recorded:
     policy: str  #: its name
     policy_text: str
     phases: tuple[Phase, ...]
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,6 +92,10 @@ def read_sidecar(capture: Path) -> Recorded | None:
                 Phase(_typed(one, "phase", str), _typed(one, "before_packet", int), _typed(one, "t_ns", int))
                 for one in _typed(said, "phases", list)
             ),
+            changes=tuple(
+                Change(_typed(one, "policy_text", str), _typed(one, "before_packet", int), _typed(one, "t_ns", int))
+                for one in (_typed(said, "changes", list) if "changes" in said else ())  # captures of before 0.2
+            ),
         )
     except ValueError as error:
         raise CaptureError(
@@ -100,17 +116,26 @@ def replay(
     packets: Iterable[Captured],
     *,
     phases: Sequence[Phase] = (),
+    changes: Sequence[Change] = (),
     leaves: Leaves | None = None,
     tally: Tally | None = None,
 ) -> Iterator[Decision]:
-    """The decision on each packet, in the order of the file; a frame without IP is one that cannot be read."""
+    """The decision on each packet, in the order of the file; a frame without IP is one that cannot be read.
+
+    `changes`: policies that have been loaded, whose texts `Recorded.changes` tells.
+    """
     count = Tally() if tally is None else tally
-    waiting = sorted(phases, key=lambda phase: phase.before_packet)
+    waiting: list[Phase | Change] = sorted((*phases, *changes), key=lambda one: (one.before_packet, one.t_ns))
     now_ns = 0
     for packet in packets:
         while waiting and waiting[0].before_packet <= packet.number:
-            phase = waiting.pop(0)
-            censor.enter_phase(phase.name, phase.t_ns)
+            event = waiting.pop(0)
+            if isinstance(event, Phase):
+                censor.enter_phase(event.name, event.t_ns)
+            elif isinstance(event.policy, Policy):
+                censor.change(event.policy, event.t_ns)
+            else:
+                raise TypeError("a change of policy whose text was not loaded")
         if packet.t_ns < now_ns:
             count.backward += 1
         now_ns = max(now_ns, packet.t_ns)

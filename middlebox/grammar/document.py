@@ -8,7 +8,7 @@ from middlebox.action import Action, AnswerIcmp, Drop, Hold, Log, Pass, Rewrite,
 from middlebox.grammar.box import BOX
 from middlebox.grammar.clock import OFFSET, WINDOW_SCHEMA, day_window
 from middlebox.grammar.collection import ListOf, Record, Table, key
-from middlebox.grammar.doing import ACTIONS, action_schema
+from middlebox.grammar.doing import ACTIONS, action_schema, refuse_useless
 from middlebox.grammar.entries import LIST, Entries
 from middlebox.grammar.matching import MATCH, match_schema
 from middlebox.grammar.shape import NAME, TEXT, Context, Leaf, Mismatch, Refused, Schema, Shape, become, words
@@ -125,7 +125,7 @@ WHEN: Record[Schedule] = Record(
         key(
             "days",
             become(ListOf(words({day: n for n, day in enumerate(DAYS)}), "days", alone=True), frozenset),
-            "days of the week",
+            "days of the week; hours over midnight belong to the day on which they begin",
         ),
         key("phase", become(ListOf(NAME, "phases", alone=True), frozenset), "phases of the run", "phases"),
         key("cycle", _CYCLE, "awake and asleep in turn, from when the phase or the box began"),
@@ -180,6 +180,7 @@ class RuleShape(Shape[Rule]):
             place = (node.get("action") or node).place
             raise context.refuse(place, "a rule that contradicts itself", "", str(error)) from None
         self._sees(rule, node, context)
+        refuse_useless(rule, node.get("action") or node, context)
         return rule
 
     def _sees(self, rule: Rule, node: Mapping, context: Context) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from middlebox.ability import Injector, fixed
+from middlebox.ability import Injector, Placement, fixed
 from middlebox.action import (
     Action,
     AnswerIcmp,
@@ -21,17 +21,19 @@ from middlebox.action import (
     Scope,
     unable,
 )
+from middlebox.effect import mostly_useless, useless
 from middlebox.forge import Unreachable
 from middlebox.grammar.box import TTL
 from middlebox.grammar.collection import ListOf, Record, key
 from middlebox.grammar.headers import ADDRESS, FLAGS
 from middlebox.grammar.injecting import DnsAnswering, HttpAnswering, Injecting
 from middlebox.grammar.problem import listed, near
-from middlebox.grammar.shape import Context, Forms, Leaf, Schema, Shape, become, words
+from middlebox.grammar.shape import Context, Forms, Leaf, Refused, Schema, Shape, become, words
 from middlebox.grammar.slowing import SLOWINGS
 from middlebox.grammar.source import Node, Scalar, Sequence
 from middlebox.grammar.units import PACKETS, TIMES
 from middlebox.packet import ACK, FIN, RST
+from middlebox.policy import Rule
 
 SCOPES: Leaf[Scope] = words({scope.value: scope for scope in Scope})
 
@@ -157,6 +159,30 @@ ACTIONS: Forms[tuple[Action, ...]] = Forms(
     mapping=become(ACTION, lambda action: (action,)),
     sequence=_several,
 )
+
+
+def refuse_useless(rule: Rule, written: Node, context: Context) -> None:
+    """Refuse actions that can never have an effect on what the rule matches; warn of those that hardly ever do."""
+    places = [item.place for item in (written.items if isinstance(written, Sequence) else (written,))]
+    in_path = context.ability.placement is Placement.IN_PATH
+    instead = listed([*(["drop"] if in_path else []), *(["dns"] if "dns" in rule.asks else []), "icmp"])
+    later = rule.memory is not None and not rule.memory.actions
+    good = True
+    for action, place in zip(rule.actions, places, strict=True):
+        why = useless(rule.match, action)
+        if why is not None and later:
+            found = f"'{action.word}' in a rule whose own flows it leaves alone"
+            context.warn(place, found, "", f"{why}; only later flows that the memory meets may be TCP")
+        elif why is not None:
+            context.refuse(place, f"'{action.word}', which can never have an effect here", instead, why)
+            good = False
+    if not good:
+        raise Refused
+    idle = mostly_useless(rule.match, rule.actions)
+    if idle is not None:
+        found = f"'{idle.word}' for DNS, which most clients ask over UDP"
+        hint = f"'{idle.word}' acts on TCP alone; if that is meant, add 'transport: tcp' to the match"
+        context.warn(places[rule.actions.index(idle)], found, instead, hint)
 
 
 def action_schema() -> Schema:

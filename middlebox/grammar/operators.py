@@ -112,10 +112,17 @@ def _bounded(values: Operands, item: Scalar, field: str, number: int) -> int:
     return number
 
 
+#: RFC 9110, 9.3, and RFC 5789; other methods are taken as they are written
+_METHODS = "GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH"
+
 #: fields of dissectors whose values are of a known form: the pattern, and what to write
 _FORMED: dict[str, tuple[str, str]] = {
     "dns.type": (f"{'|'.join(TYPES.values())}|TYPE[0-9]{{1,5}}", "a type such as A, AAAA, HTTPS or TYPE65280"),
     "tls.version": (r"1\.[0-3]|ssl3|0x[0-9a-f]{4}", "1.3, 1.2, 1.1, 1.0 or ssl3"),
+    "http.method": (
+        f"{_METHODS}|(?!(?i:{_METHODS})$).*",
+        "a method such as GET or POST: methods are case-sensitive (RFC 9110, 9.1)",
+    ),
     "http.version": (r"1\.[01]", "1.1 or 1.0"),
     "tls.ja3": ("[0-9a-f]{32}", "a JA3 fingerprint: 32 hexadecimal digits, small letters"),
     "tls.ja4": ("[tq][0-9s][0-9][di][0-9]{4}[0-9A-Za-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}", "a JA4 fingerprint"),
@@ -135,6 +142,9 @@ def _words(values: Operands, field: str) -> Iterable[str]:
             return item.text
 
         values.each(like)
+        for entries in values.lists:
+            for index, text in enumerate(entries.texts):
+                like(Scalar(entries.place_of(index), text))
     if known:
 
         def one(item: Scalar) -> str:

@@ -58,7 +58,7 @@ def rate_text(rate: int) -> str:
     bits = rate * 8
     for unit, scale in (("Gbit/s", 10**9), ("Mbit/s", 10**6), ("kbit/s", 1000)):
         if bits >= scale and bits % (scale // 10) == 0:
-            return f"{bits / scale:g} {unit}"
+            return f"{bits // scale}{f'.{bits % scale * 10 // scale}' if bits % scale else ''} {unit}"
     return f"{bits} bit/s"
 
 

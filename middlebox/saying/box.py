@@ -55,7 +55,8 @@ def box_sentences(policy: Policy) -> list[str]:
     """The sentences about `box:`."""
     ability = policy.ability
     said = [_stands(ability), *_believes(ability), *_joins(ability)]
-    if any("quic" in rule.asks for rule in policy.rules):
+    able = ability.reassembly
+    if any("quic" in rule.asks for rule in policy.rules) or not (able.quic_frames and able.quic_datagrams):
         said += _joins_quic(ability)
     said += _looks(ability)
     initiator = any("initiator" in rule.match.fields() for rule in policy.rules)

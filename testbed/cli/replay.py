@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from middlebox.drivers.capture import Captured, CaptureError, Writer, read_packets
-from middlebox.drivers.replay import Leaves, Recorded, Tally, read_sidecar, replay
+from middlebox.drivers.replay import Change, Leaves, Recorded, Tally, read_sidecar
+from middlebox.drivers.replay import replay as replayed
 from middlebox.verdict import Decision, Verdict
 from testbed.cli import UsageError
 
@@ -28,7 +30,6 @@ HELP = "what a policy decides on a capture; one flow's story with --explain"
 #: rows of each table; a page that still can be read (`--json` has them all)
 MOST_FLOWS = 40
 MOST_PACKETS = 40
-MOST_CANDIDATES = 20
 
 Explain = Callable[[int, str, tuple[str, ...]], None]
 
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ways.add_argument(
         "--explain",
         metavar="FLOW",
-        help="tell one flow's story: its text, a part of it that only it has, or its number",
+        help="tell one flow's story: its text, a part of it that only it has, or its number as '#N'",
     )
 
 
@@ -95,10 +96,27 @@ class _Session:
 
         censor = Censor(self.policy, seed=self.seed, explain=explain)
         phases = self.recorded.phases if self.recorded else ()
+        changes = self._changes()
         with _Out(out, self.capture) as leaves:
-            for decision in replay(censor, packets(), phases=phases, leaves=leaves, tally=self.tally):
+            for decision in replayed(
+                censor, packets(), phases=phases, changes=changes, leaves=leaves, tally=self.tally
+            ):
                 yield latest[0], decision
         self.notes = [note for note in self.notes if note not in told] + told
+
+    def _changes(self) -> list[Change]:
+        """The policies that the live box went on under, if it began under this one."""
+        if self.recorded is None or self.recorded.policy_text != self.policy.source_text:
+            return []
+        from middlebox.policy import Policy
+
+        made = []
+        with tempfile.TemporaryDirectory() as folder:
+            for change in self.recorded.changes:
+                path = Path(folder) / "policy.yaml"
+                path.write_text(str(change.policy), encoding="utf-8")
+                made.append(replace(change, policy=Policy.load(path)))
+        return made
 
     def all_notes(self) -> list[str]:
         """What a reader must know to trust the result, after the capture has been gone through."""
@@ -243,7 +261,7 @@ def _as_tables(session: _Session, out: Path | None) -> None:
         if untold:
             print(f"  and {untold} more packets that did not simply pass; --json lists them all")
         spared = len(flows) - len(met) - ("" in flows and "" not in met)
-        print(f"{spared} flow{'' if spared == 1 else 's'} passed untouched. '--explain NO.' tells one flow's story.")
+        print(f"{spared} flow{'' if spared == 1 else 's'} passed untouched. --explain '#N' tells the story of flow N.")
     _tell(session.all_notes())
 
 
@@ -253,12 +271,12 @@ def _counted(fates: Counter[str]) -> str:
 
 
 def _explain(session: _Session, wanted: str, out: Path | None) -> None:
-    from testbed.story import Story, find_flows, same_ends
+    from testbed.story import Story, candidates, find_flows, same_ends
 
     flows = list(dict.fromkeys(decision.flow for _, decision in session.decisions() if decision.flow))
     found = find_flows(wanted, flows)
     if len(found) != 1:
-        raise UsageError(_which(wanted, found or range(len(flows)), flows, bool(found)))
+        raise UsageError(candidates(wanted, found or range(len(flows)), flows, bool(found)))
     flow = flows[found[0]]
     believed: list[tuple[str, ...]] = [()]
 
@@ -274,14 +292,3 @@ def _explain(session: _Session, wanted: str, out: Path | None) -> None:
             for line in story.tell(packet, decision, believed[0]):
                 print(line)
     _tell(session.all_notes())
-
-
-def _which(wanted: str, found: range | list[int], flows: list[str], ambiguous: bool) -> str:
-    """The candidates, one a line."""
-    if not flows:
-        return "the capture has no flows: none of its packets could be read"
-    what = f"{len(found)} flows fit '{wanted}'" if ambiguous else f"no flow fits '{wanted}'; there are"
-    lines = [f"  {index + 1}  {flows[index]}" for index in found[:MOST_CANDIDATES]]
-    if len(found) > MOST_CANDIDATES:
-        lines.append(f"  and {len(found) - MOST_CANDIDATES} more")
-    return "\n".join([f"{what}:", *lines, "give a longer part, or a number from this list as '#N'"])

@@ -19,11 +19,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from testbed import report
-    from testbed.telling import summary
+    from testbed.manifest import read
+    from testbed.reading import reading
+    from testbed.timeline import page as of_timelines
+    from testbed.timeline import telling as told
 
     try:
-        page = report.write(args.run)
-        words = summary(args.run)
+        manifest = read(args.run)
+        along_a_timeline = "phases" in manifest["scenario"]
+        page = of_timelines.write(args.run) if along_a_timeline else report.write(args.run)
+        words = told.summary(args.run) if along_a_timeline else reading(manifest).summary(args.run)
     except FileNotFoundError as error:
         raise UsageError(f"'{args.run}' is no run folder: there is no {Path(error.filename).name} in it") from None
     except (ValueError, NotADirectoryError, PermissionError) as error:

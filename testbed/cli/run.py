@@ -24,8 +24,10 @@ HELP = "measure one scenario under its policies, with a control run, and write a
 
 def configure(parser: argparse.ArgumentParser) -> None:
     from testbed.scenario import SETTINGS
+    from testbed.timeline.command import SETTINGS as OF_TIMELINES
 
     known = "; ".join(f"{name}: {setting.about}" for name, setting in SETTINGS.items())
+    known += "; for scenarios along a timeline: " + "; ".join(f"{name}: {one}" for name, one in OF_TIMELINES.items())
     parser.add_argument("scenario", metavar="SCENARIO", help="a scenario's name, such as sni-filtering")
     parser.add_argument(
         "--policy", action="append", metavar="P", help="a shipped policy or a path; again for more (default: its own)"
@@ -40,9 +42,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from testbed.scenario import find
+
+    try:
+        scenario: object = find(args.scenario)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    from testbed.timeline import command
+    from testbed.timeline.values import Timeline
+
+    if isinstance(scenario, Timeline):  # it runs along a timeline, and not attempt by attempt
+        return command.main(args, scenario)
+    return _attempt_by_attempt(args)
+
+
+def _attempt_by_attempt(args: argparse.Namespace) -> int:
     from testbed import report, run
     from testbed.lab import LabError, MissingToolError
-    from testbed.telling import summary
+    from testbed.reading import reading
+    from testbed.residual import steps
 
     scenario, policies = _understand(args)
     command = _command(args, scenario.slowdown)
@@ -61,6 +79,12 @@ def main(args: argparse.Namespace) -> int:
         )
     try:
         with _Bar(run.total(scenario, policies)) as bar:
+
+            def stage(name: str) -> None:
+                bar.stage(name)
+                if not name and steps(scenario):
+                    bar.say(f"report so far: {report.write(folder)} (residual censorship is still being measured)")
+
             ran = run.run(
                 scenario,
                 policies,
@@ -68,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
                 folder=folder,
                 command=command,
                 progress=bar.step,
-                stage=bar.stage,
+                stage=stage,
             )
     except (LabError, MissingToolError) as error:
         raise NoResultError(f"{error} (what was measured until then: {folder})") from None
@@ -76,7 +100,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"what was measured until now: {folder} ('penstock report {folder}' shows it)", file=sys.stderr)
         raise
     page = report.write(folder)
-    print(summary(folder))
+    print(reading(ran.manifest).summary(folder))
     for check in ran.checks:
         if not check.held:
             print(f"{'no result' if check.lab else 'failed'}: {check.text}", file=sys.stderr)
@@ -172,3 +196,7 @@ class _Bar:
         self._progress.update(self._task, description=words)
         if self._progress.disable:
             print(f"measuring: {words}", file=sys.stderr)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._console.print(text, soft_wrap=True, markup=False, highlight=False)

@@ -16,6 +16,7 @@ from typing import Any
 
 from testbed.cli import NoResultError, UsageError
 from testbed.cli.exec import add_lab_options, lab_from
+from testbed.emulate.leader import END_OF_INPUT
 from testbed.emulate.outside import LabError
 from testbed.emulate.running import RunningLab
 from testbed.emulate.terminal import run_here
@@ -30,6 +31,7 @@ HOST COMMAND ...   run a command on a host, as in: client curl -sS https://block
 box watch [S]      the box's decisions as they are made, until Ctrl-C or for S seconds
 box decisions      the decisions so far
 box rules          the policy in sentences
+box reload [P]     put policy P (without: the same file, as it is now) in its place; connections stay
 box stats          what the box has measured of itself
 policy [P]         give the box another policy ('none': only forward); without P: which it has
 pcap [HOST]        where the captures are; with a host: its packets as they come, until Ctrl-C
@@ -71,6 +73,7 @@ class Shell:
     def __init__(self, lab: RunningLab) -> None:
         self._lab = lab
         self._status = 0
+        self._ahead = bytearray()  #: typed while a command ran that did not read it
         self._words: dict[str, Callable[[list[str]], int]] = {
             "help": self._help,
             "hosts": self._hosts,
@@ -83,10 +86,8 @@ class Shell:
         """Serve lines until `exit` or the end of the input; return a script's last status."""
         talks = sys.stdin.isatty()
         if talks:
-            import readline  # noqa: F401  # gives input() its line editing
-
             print(f"lab {self._lab.name} is up; 'help' lists what can be said; join it with: penstock shell --join")
-        for line in _lines(talks):
+        for line in self._lines(talks):
             try:
                 words = shlex.split(line, comments=True)
             except ValueError as error:
@@ -97,6 +98,26 @@ class Shell:
             if words:
                 self._status = self._one(words)
         return 0 if talks else self._status
+
+    def _lines(self, talks: bool) -> Iterator[str]:
+        if not talks:
+            yield from iter(sys.stdin.readline, "")
+            return
+        while not self._ahead.startswith(END_OF_INPUT):
+            line, end, rest = self._ahead.partition(b"\n")
+            try:
+                if end:  # a whole line was typed ahead
+                    self._ahead[:] = rest
+                    print(PROMPT + (text := line.decode(errors="replace")), flush=True)
+                else:
+                    self._ahead.clear()
+                    text = _prompt(line.decode(errors="replace"))
+                yield from text.splitlines()  # several, if they were pasted
+            except EOFError:
+                break
+            except KeyboardInterrupt:
+                print()
+        print()
 
     def _one(self, words: list[str]) -> int:
         try:
@@ -133,7 +154,7 @@ class Shell:
     def _run(self, host: str, argv: list[str]) -> int:
         if not argv:
             return self._complain(f"what shall {host} run? For example: {host} ip address")
-        ended = run_here(self._lab.hosts[host], argv, takes_input=sys.stdin.isatty())
+        ended = run_here(self._lab.hosts[host], argv, takes_input=sys.stdin.isatty(), ahead=self._ahead)
         if ended.error:
             self._complain(ended.error)
         return ended.status or 0
@@ -186,7 +207,13 @@ class Shell:
         for sentence in answer["sentences"]:
             print(sentence, flush=True)
         for rule, hits in answer["hits"].items():
-            print(f"  {rule}: {hits} times", flush=True)
+            print(f"  {rule}: {hits} time{'' if hits == 1 else 's'}", flush=True)
+        return 0
+
+    def _reload(self, box: str, words: list[str]) -> int:
+        with self._lab.box(box) as conversation:
+            request = {"do": "reload"} | ({"policy": words[0]} if words else {})
+            print(f"{box}: {conversation.ask(request)['policy']}", flush=True)
         return 0
 
     def _stats(self, box: str, _words: list[str]) -> int:
@@ -216,6 +243,7 @@ class Shell:
 
 #: what can be asked of a box; any other word after a box's name is a command to run there
 _BOX_WORDS: dict[str, Callable[[Shell, str, list[str]], int]] = {
+    "reload": Shell._reload,
     "rules": Shell._rules,
     "stats": Shell._stats,
     "watch": Shell._watch,
@@ -232,15 +260,9 @@ def told(decision: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _lines(talks: bool) -> Iterator[str]:
-    if not talks:
-        yield from iter(sys.stdin.readline, "")
-        return
-    while True:
-        try:
-            yield input(PROMPT)
-        except EOFError:
-            print()
-            return
-        except KeyboardInterrupt:
-            print()
+def _prompt(begun: str) -> str:
+    """A line that a person types at the prompt; `begun`: what stands there already."""
+    import readline
+
+    readline.set_startup_hook((lambda: readline.insert_text(begun)) if begun else None)
+    return input(PROMPT)

@@ -102,11 +102,12 @@ class Host:
         stdout: int | None = None,
         stderr: int | None = None,
         stdin: int | None = None,
-        terminal: bool = False,
+        terminal: int | None = None,
     ) -> Command:
         """Start a command in the background; it is killed when the returned Command is closed or the lab ends.
 
-        Its standard files are open files of this process, by number; what is not given is /dev/null.
+        Its standard files are open files of this process, by number; what is not given is /dev/null. `terminal`: the
+        input is a terminal that is to be the command's own; a file for what the command leaves unread there.
         """
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:

@@ -34,15 +34,15 @@ class Jobs:
         argv = [str(word) for word in request["argv"]]
         cwd = str(request["cwd"])
         try:
-            if len(files) != 3 or not argv:
-                raise OSError(0, "a command and three open files are expected")
+            if len(files) not in (3, 4) or not argv:
+                raise OSError(0, "a command and three open files, or four with a terminal, are expected")
             if not Path(cwd).is_dir():
                 raise OSError(0, f"the working directory '{cwd}' is not there in the lab")
             word = os.path.join(cwd, argv[0]) if "/" in argv[0] else argv[0]
             program = shutil.which(word, path=env.get("PATH"))
             if program is None:
                 return _refuse(channel, argv[0], _status_without(word, env.get("PATH", "")))
-            terminal = bool(request.get("terminal"))
+            terminal = files[3] if len(files) == 4 else None
             stdio = (files[0], files[1], files[2])
             pid = spawn(argv, program=program, place=place, env=env, stdio=stdio, cwd=cwd, terminal=terminal)
         except OSError as error:

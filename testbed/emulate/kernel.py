@@ -16,6 +16,8 @@ from pathlib import Path
 from termios import TIOCSCTTY
 from typing import NoReturn
 
+from testbed.emulate.leader import lead
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNS = 0x00020000  # linux/sched.h
@@ -69,13 +71,13 @@ def spawn(
     env: Mapping[str, str] | None = None,
     stdio: tuple[int, int, int],
     cwd: str = "/",
-    terminal: bool = False,
+    terminal: int | None = None,
     keep: Sequence[int] = (),
 ) -> int:
     """Start a program in a node, in a session and process group of its own; return its process id.
 
     `program`: the file to run, if it is not `argv[0]`. `terminal`: standard input is a terminal that becomes the
-    session's own. `keep`: files that stay open.
+    session's own, and what is left unread there goes into this file (see `leader`). `keep`: files that stay open.
     Raises OSError if the program cannot be started; `filename` tells what could not be entered or run.
     """
     environment = dict(os.environ if env is None else env)
@@ -84,8 +86,9 @@ def spawn(
         if place is not None:
             place.enter()
         os.setsid()
-        if terminal:
+        if terminal is not None:
             ioctl(stdio[0], TIOCSCTTY, 0)
+            lead(stdio[0], terminal)
         high = [os.dup(file) for file in stdio]  # so that no dup2 overwrites one that is still needed
         for target, file in enumerate(high):
             os.dup2(file, target)

@@ -159,7 +159,7 @@ class Laboratory:
             (view.OUT / self._folder).mkdir(exist_ok=True)
             argv = [sys.executable, "-m", self.setup.box_module, "--policy", path, "--name", name]
             argv += ["--seed", str(self.setup.seed), "--out", str(view.OUT / self._folder)]
-            argv += ["--fail", self.setup.fail, "--control", str(control)]
+            argv += ["--fail", self.setup.fail, "--control", str(control), "--data-plane", self.setup.data_plane]
             process = self.processes.start(
                 name, argv, place=self.place(name), env=self._env, log=log, urgent=True
             )  # fmt: skip
@@ -209,6 +209,7 @@ class Laboratory:
             versions[program] = (said.stdout or said.stderr).strip().split("\n")[0]
         return {
             **self.network.facts,
+            "data_plane": {name: self._data_plane(name) for name in self._boxes},
             "topology": self.setup.topology.name,
             "fail": self.setup.fail,
             "seed": self.setup.seed,
@@ -217,6 +218,18 @@ class Laboratory:
             "python": sys.version.split()[0],
             "versions": versions,
         }
+
+    def _data_plane(self, box: str) -> Message:
+        """Who carries out what a box decides for the rest of a flow, and why; empty if the box does not answer."""
+        try:
+            with socket.socket(fileno=self.box_connection(box)) as asked, asked.makefile("rw") as lines:
+                asked.settimeout(_STOP_S)
+                lines.write('{"do": "ping"}\n')
+                lines.flush()
+                said: Message = json.loads(lines.readline())
+        except (OSError, ProcessError, ValueError):
+            return {}
+        return {key: said[key] for key in ("data_plane", "data_plane_reason", "conntrack") if key in said}
 
     def stop(self) -> None:
         """Let boxes and captures write what they hold; the kernel ends the rest."""

@@ -6,12 +6,15 @@ Makes none for this process itself. Changes no setting of the system: it names t
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 from testbed.emulate.tools import find
 
 _CAP_SYS_ADMIN = 21  # linux/capability.h
+#: what `unshare` says when its child was killed by SIGKILL and it wants to die of the same signal (util-linux 2.38)
+_CHILD_KILLED = "unshare: sigprocmask unblock failed"
 
 
 def _user_may_not() -> str:
@@ -50,7 +53,24 @@ def forbidden() -> str:
     tried = subprocess.run(
         [*unshare_command(), find("true")], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    return why_refused(tried.stderr) if tried.returncode else ""
+    return why_ended(tried.returncode, tried.stderr) if tried.returncode else ""
+
+
+def why_ended(status: int, said: str) -> str:
+    """Why a command of `unshare_command` ended with this status (-n: by signal n); `said`: what it wrote.
+
+    That namespaces are refused is concluded only from `unshare`'s own words.
+    """
+    lines = said.strip().splitlines()
+    if status < 0:
+        last = f": {lines[-1]}" if lines else ""
+        return f"the lab's first process was killed while it came up, by {signal.Signals(-status).name}{last}"
+    if lines and lines[-1].startswith(_CHILD_KILLED):
+        last = f": {lines[-2]}" if lines[1:] else ""
+        return f"the lab's first process was killed while it came up{last}"
+    if any(line.startswith("unshare: ") for line in lines):
+        return why_refused(said)
+    return f"the lab's holder ended while it built the lab: {said.strip() or f'exit status {status}'}"
 
 
 def why_refused(said: str) -> str:

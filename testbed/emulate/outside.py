@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from testbed.emulate.channel import Channel, Message
-from testbed.emulate.namespaces import unshare_command, why_refused
+from testbed.emulate.namespaces import unshare_command, why_ended
 from testbed.emulate.setup import Setup
 
 #: seconds from the start of the holder until the lab stands, on a machine that is itself emulated
@@ -89,14 +89,16 @@ class Line:
         stdio: tuple[int, int, int],
         env: Mapping[str, str],
         cwd: str,
-        terminal: bool = False,
+        terminal: int | None = None,
     ) -> Command:
-        """Start a command on a lab host; its standard files are the given ones themselves."""
+        """Start a command on a lab host; its standard files are the given ones themselves.
+
+        `terminal`: the first of them is a terminal, to be the command's own; a file for what it leaves unread there.
+        """
         channel = self.connect()
         request: Message = {"do": "run", "host": host, "argv": list(argv), "env": dict(env), "cwd": cwd}
-        request["terminal"] = terminal
         try:
-            channel.send(request, stdio)
+            channel.send(request, stdio if terminal is None else (*stdio, terminal))
             got = channel.receive()
         except OSError:
             got = None
@@ -206,7 +208,6 @@ class Holding(Line):
 
     def _await_ready(self) -> None:
         end = time.monotonic() + _START_S
-        started = False
         while True:
             self._line.socket.settimeout(max(0.001, end - time.monotonic()))
             try:
@@ -214,14 +215,8 @@ class Holding(Line):
             except TimeoutError:
                 raise LabError(f"the lab was not up within {_START_S:.0f} s: {self.said() or 'no error'}") from None
             if got is None:
-                self._process.wait()
-                raise LabError(
-                    f"the lab's holder ended while it built the lab: {self.said()}"
-                    if started
-                    else why_refused(self.said())
-                )
+                raise LabError(why_ended(self._process.wait(), self.said()))
             message = got[0]
-            started = started or "started" in message
             if "error" in message:
                 raise LabError(str(message["error"]))
             if "ready" in message:

@@ -116,6 +116,16 @@ class RunningLab:
             with self.box(name) as conversation:
                 conversation.ask({"do": "phase", "name": phase})
 
+    def reload(self, policy: str | Path) -> None:
+        """Put a policy in the place of the one that runs in each box; flows stay, and so does what is remembered.
+
+        A shipped name, a path, or a text. Raises LabError with what is wrong with it, and then nothing has changed.
+        """
+        source = str(policy.absolute()) if isinstance(policy, Path) else policy
+        for name in self.boxes:
+            with self.box(name) as conversation:
+                conversation.ask({"do": "reload", "policy": source})
+
     def facts(self) -> dict[str, Any]:
         """What was used: means of delay, congestion control, offloads, kernel, versions."""
         return dict(self._line.ask({"do": "facts"})[0])

@@ -36,8 +36,15 @@ http {{
   sendfile on;
   server_names_hash_bucket_size 256;
   client_max_body_size 100m;
+  keepalive_requests 100000;
   ssl_certificate_key {home}/site.key;
   ssl_protocols TLSv1.2 TLSv1.3;
+  # what /upload hands a body to: only when all of it has been read, since nginx passes on whole requests
+  server {{
+    listen unix:{home}/received.sock;
+    access_log off;
+    location / {{ default_type text/plain; return 200 "received $content_length\\n"; }}
+  }}
 {servers}
 }}
 """
@@ -49,9 +56,9 @@ _SERVER = """\
     ssl_certificate {home}/{certificate}.pem;
     location = / {{ default_type text/plain; return 200 "{text}\\n"; }}
     location = /page {{ default_type text/html; alias {home}/{certificate}.html; }}
-    location /object/ {{ alias {home}/object/; }}
+    location /object/ {{ alias {home}/object/; add_header X-From $remote_addr; }}
     location = /where {{ default_type text/plain; return 200 "$remote_addr\\n"; }}
-    location = /upload {{ default_type text/plain; return 200 "received\\n"; }}
+    location = /upload {{ proxy_pass http://unix:{home}/received.sock; }}
   }}
 """
 

@@ -32,4 +32,6 @@ class Setup:
     wire_packets: bool
     path: str  #: where programs are searched
     python_path: str  #: where this project's packages are
+    #: who carries out what boxes have decided for the rest of a flow: "kernel" where it can, or "queue": the boxes
+    data_plane: str = "kernel"
     box_module: str = "middlebox.drivers.nfqueue"

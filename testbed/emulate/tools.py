@@ -20,6 +20,7 @@ PACKAGES = {
     "ip6tables-restore": "iptables",
     "iptables-restore": "iptables",
     "mnexec": "mininet",
+    "nft": "nftables",
     "nginx": "nginx-light",
     "tc": "iproute2",
     "tcpdump": "tcpdump",

@@ -118,16 +118,22 @@ def approach(client: Host, spot: Spot, server: str, source: str) -> None:
 def divert(client: Host, spot: Spot) -> None:
     """Send whoever binds to no address, or to one inside the tunnel, to the tunnel's table, which leads nowhere yet.
 
-    Those who bind to another of the subscriber's addresses go the direct way: measuring beside the tunnel remains
-    possible, and nothing gets past it by mistake.
+    Those who bind to another of the subscriber's addresses (of IPv6: to another than its first) go the direct way:
+    measuring beside the tunnel remains possible, and nothing gets past it by mistake.
     """
     table, order = spot.table, _ORDER + 10 * spot.number
     lines = [
         f"ip rule add pref {order + 1} from {spot.inner} lookup {table}",
         f"ip rule add pref {order + 2} from 0.0.0.0/32 lookup {table}",
         f"ip route replace unreachable default metric 4000 table {table}",
-        "if [ -e /proc/sys/net/ipv6 ]; then",  # the tunnels carry IPv4 only
-        f"ip -6 rule add pref {order + 2} from ::/128 lookup {table}",
+        "if [ -e /proc/sys/net/ipv6 ]; then",
+        # the tunnels carry IPv4 only. Who binds to nothing is asked for twice: without a sender, which no rule with a
+        # sender matches, and then with the host's own address
+        "ip -o -6 addr show scope global | while read -r _ _ _ own _; do",
+        f"ip -6 rule add pref {order + 1} from ${{own%/*}} lookup {table}; done",
+        f"ip -6 rule add pref {order + 2} from ::/1 lookup main",
+        f"ip -6 rule add pref {order + 3} from 8000::/1 lookup main",
+        f"ip -6 rule add pref {order + 4} lookup {table}",
         f"ip -6 route replace unreachable default metric 4000 table {table}",
         "fi",
     ]
@@ -138,7 +144,8 @@ def revert(client: Host, spot: Spot) -> None:
     """Undo `approach`, `divert` and `lead`."""
     table, order = spot.table, _ORDER + 10 * spot.number
     lines = [f"ip rule del pref {order + step} || :" for step in range(3)]
-    lines += [f"ip -6 rule del pref {order + 2} || :", f"ip -6 route flush table {table} || :"]
+    lines += [f"ip -6 rule del pref {order + step} || :" for step in range(1, 5)]
+    lines += [f"ip -6 route flush table {table} || :"]
     lines += [f"ip route flush table {each} || :" for each in (table, _APPROACHES + spot.number)]
     # the inner address that `lead` keeps
     lines += [

@@ -6,7 +6,7 @@ Nothing is looked for in folders, and a name cannot be taken twice.
 from __future__ import annotations
 
 from testbed.workload import Workload
-from testbed.workloads import dns, web
+from testbed.workloads import bulk, dns, messages, round_trips, speed_test, video, web, web_object
 
 WORKLOADS: dict[str, Workload] = {}
 
@@ -22,5 +22,16 @@ register(web.Web())
 register(web.WebWithoutSni())
 register(web.Browser())
 register(dns.Dns())
+register(web_object.WebObject())
+register(bulk.Download())
+register(bulk.Upload())
+register(messages.ChatText())
+register(messages.MediaFetch())
+register(messages.MediaSend())
+register(round_trips.RoundTrips())
+register(round_trips.RoundTripsUnderLoad())
+register(speed_test.SpeedTestDown())
+register(speed_test.SpeedTestUp())
+register(video.AdaptiveVideo())
 
 __all__ = ["WORKLOADS", "register"]

@@ -1,7 +1,7 @@
 """Fetch one page with a browser's ClientHello and report like `curl --write-out '\\n%{json}'`.
 
-A program of its own, run on a lab host: `browser_page.py URL BROWSER FAMILY LIMIT [SOURCE]`. It imports nothing of
-this project, so that it runs wherever the interpreter does.
+A program of its own, run on a lab host: `browser_page.py URL BROWSER FAMILY LIMIT [SOURCE [PROXY]]`. It imports
+nothing of this project, so that it runs wherever the interpreter does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+from datetime import datetime
 
 from curl_cffi import Curl, CurlError, CurlInfo, CurlOpt
 
@@ -26,7 +27,7 @@ _REPORT = {
 }
 
 
-def main(url: str, browser: str, family: str, limit: str, source: str = "") -> int:
+def main(url: str, browser: str, family: str, limit: str, source: str = "", proxy: str = "") -> int:
     """Print the page and a line of JSON; the exit status is libcurl's code."""
     curl = Curl()
     body, log = io.BytesIO(), io.BytesIO()
@@ -36,10 +37,13 @@ def main(url: str, browser: str, family: str, limit: str, source: str = "") -> i
     curl.setopt(CurlOpt.IPRESOLVE, 2 if family == "6" else 1)
     curl.setopt(CurlOpt.TIMEOUT_MS, int(float(limit) * 1000))
     curl.setopt(CurlOpt.CONNECTTIMEOUT_MS, int(float(limit) * 1000))
-    curl.setopt(CurlOpt.NOPROXY, b"*")
+    if proxy:
+        curl.setopt(CurlOpt.PROXY, proxy.encode())
+    else:
+        curl.setopt(CurlOpt.NOPROXY, b"*")
     curl.setopt(CurlOpt.WRITEDATA, body)
     curl.setopt(CurlOpt.VERBOSE, 1)
-    curl.setopt(CurlOpt.DEBUGFUNCTION, lambda kind, data: log.write(data) if kind == 0 else None)
+    curl.setopt(CurlOpt.DEBUGFUNCTION, lambda kind, data: log.write(_clock() + data) if kind == 0 else None)
     authorities = os.environ.get("CURL_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
     if authorities:  # else the library's own list, which does not know a lab's authority
         curl.setopt(CurlOpt.CAINFO, authorities.encode())
@@ -58,6 +62,11 @@ def main(url: str, browser: str, family: str, limit: str, source: str = "") -> i
     sys.stdout.write(body.getvalue().decode(errors="replace") + "\n" + json.dumps(report))
     curl.close()
     return code
+
+
+def _clock() -> bytes:
+    """What `curl --verbose --trace-time` writes before each line of its log."""
+    return f"{datetime.now():%H:%M:%S.%f} * ".encode()
 
 
 def _words(text: str) -> str:

@@ -9,7 +9,7 @@ import re
 
 from testbed import failure
 from testbed.result import Outcome
-from testbed.workload import Ask, Done, Observation, no_result
+from testbed.workload import Ask, Done, Observation, Target, no_result
 
 _STATUS = re.compile(r"^;; ->>HEADER<<-.*status: ([A-Z0-9]+)", re.MULTILINE)
 _RECORD = re.compile(r"^[^;\s]\S*\s+\d+\s+IN\s+(A|AAAA)\s+(\S+)\s*$", re.MULTILINE)
@@ -28,8 +28,14 @@ class Dns:
     protocol = "dns"
     says_name = True
     heavy = False
+    fills = False
+
+    def size(self, target: Target) -> int:
+        return 0
 
     def measure(self, ask: Ask) -> Observation:
+        if ask.proxy:
+            return no_result("a proxy looks names up itself; there is nothing to ask a resolver for")
         done = _dig(ask)
         if done.timed_out:
             return no_result(f"dig did not end {_GRACE_S:g} s after its own limit")
@@ -64,8 +70,8 @@ def addresses(output: str) -> list[str]:
 
 def _dig(ask: Ask) -> Done:
     words = ["dig", "-u", "+tries=1", "+nocookie", f"+time={max(1, round(ask.limit_s))}", "-r"]
-    if ask.source and ":" not in ask.source:  # the resolver is asked over IPv4, also for AAAA
-        words += ["-b", ask.source]
+    if ask.bind and ":" not in ask.bind:  # the resolver is asked over IPv4, also for AAAA
+        words += ["-b", ask.bind]
     words += [ask.target.host, "AAAA" if ask.target.family == 6 else "A"]
     return ask.host.run(words, timeout=ask.limit_s + _GRACE_S)
 

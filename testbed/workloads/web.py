@@ -6,6 +6,7 @@ certificate) is `blocked`. It follows no redirect and fetches nothing but the pa
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 from testbed import failure
 from testbed.result import Outcome
-from testbed.workload import Ask, Done, Observation, no_result
+from testbed.workload import Ask, Done, Observation, Target, no_result
 from testbed.workloads.dns import look_up
 
 #: codes of curl that are our mistake and not the network's: bad URL, no such source address, out of memory, ...
@@ -24,9 +25,13 @@ _OURS = frozenset({1, 2, 3, 4, 5, 23, 27, 41, 43, 45, 48, 53, 54, 58, 59, 66, 77
 #: what curl_cffi imitates: a fixed version, so that runs repeat; this one's hello is 1.7 kB for its ML-KEM key share
 BROWSER = "chrome131"
 
-_GRACE_S = 5.0  #: beyond the client's own limit; then the tool hangs, which is no result
+_GRACE_S = 20.0  #: beyond the limit of the client itself; then it hangs, or the machine does: that is no result
 
 _CONNECT_FAILED = re.compile(r"connect to .* failed: (.+)")  # the cause stands only in the verbose log
+#: a line of the verbose log with its time of day, as curl's --trace-time writes it
+_LOGGED = re.compile(r"^(\d\d):(\d\d):(\d\d\.\d+) \* (.*)$", re.MULTILINE)
+#: how the log's lines begin of which the first says that TCP is connected: newer versions go on with TLS at once
+_CONNECTED = ("Connected to ", "Established connection to ", "Cipher selection: ", "ALPN: ")
 
 
 class Web:
@@ -37,9 +42,13 @@ class Web:
     protocol = "https"
     says_name = True
     heavy = False
+    fills = False
+
+    def size(self, target: Target) -> int:
+        return 0
 
     def measure(self, ask: Ask) -> Observation:
-        return _judge(ask, _run(ask, _curl(ask, f"https://{ask.target.host}/")))
+        return _through(ask, _judge(ask, _run(ask, _curl(ask, f"https://{ask.target.host}/"))))
 
 
 class WebWithoutSni:
@@ -53,6 +62,10 @@ class WebWithoutSni:
     protocol = "https"
     says_name = False
     heavy = False
+    fills = False
+
+    def size(self, target: Target) -> int:
+        return 0
 
     def measure(self, ask: Ask) -> Observation:
         try:
@@ -60,7 +73,7 @@ class WebWithoutSni:
         except ValueError as error:
             return no_result(str(error))
         url = f"https://[{address}]/" if ":" in address else f"https://{address}/"
-        return _judge(ask, _run(ask, _curl(ask, url, "--header", f"Host: {ask.target.host}")))
+        return _through(ask, _judge(ask, _run(ask, _curl(ask, url, "--header", f"Host: {ask.target.host}"))))
 
 
 class Browser:
@@ -71,23 +84,42 @@ class Browser:
     protocol = "https"
     says_name = True
     heavy = True
+    fills = False
+
+    def size(self, target: Target) -> int:
+        return 0
 
     def measure(self, ask: Ask) -> Observation:
         script = Path(__file__).with_name("browser_page.py")
         words = [sys.executable, "-I", str(script), f"https://{ask.target.host}/", BROWSER]
-        return _judge(ask, _run(ask, [*words, str(ask.target.family), str(ask.limit_s), ask.source]))
+        words += [str(ask.target.family), str(ask.limit_s), ask.bind, ask.proxy]
+        return _through(ask, _judge(ask, _run(ask, words)))
 
 
 def _curl(ask: Ask, url: str, *further: str) -> list[str]:
-    words = ["curl", "-q", "--silent", "--show-error", "--verbose", "--noproxy", "*"]
+    words = ["curl", "-q", "--silent", "--show-error", "--verbose", "--trace-time"]
+    words += ["--proxy", ask.proxy] if ask.proxy else ["--noproxy", "*"]
     words += ["--connect-timeout", str(ask.limit_s), "--max-time", str(ask.limit_s), f"--ipv{ask.target.family}"]
-    if ask.source:
-        words += ["--interface", f"host!{ask.source}"]  # an address, never the name of an interface
+    if ask.bind:
+        words += ["--interface", f"host!{ask.bind}"]  # an address, never the name of an interface
     return [*words, "--write-out", "\n%{json}", *further, url]
 
 
 def _run(ask: Ask, words: list[str]) -> Done:
     return ask.host.run(words, timeout=ask.limit_s + _GRACE_S)
+
+
+def _through(ask: Ask, seen: Observation) -> Observation:
+    """Through a tool, ask the server where that comes out: a page that came past the tool is no result."""
+    if ask.via is None or seen.outcome is not Outcome.OK:
+        return seen
+    done = _run(ask, _curl(ask, f"https://{ask.target.host}/where", "--fail"))
+    where = done.stdout.rpartition("\n")[0].strip()
+    if done.timed_out or done.status:
+        return no_result(f"the page came, but where it came out could not be asked (curl {done.status})")
+    if where != ask.via.exit:
+        return no_result(f"it went past the tool: the server saw {where}, the tool's exit is {ask.via.exit}")
+    return dataclasses.replace(seen, exit_address=where)
 
 
 def _judge(ask: Ask, done: Done) -> Observation:
@@ -102,7 +134,7 @@ def _judge(ask: Ask, done: Done) -> Observation:
     if code in _OURS:
         return no_result(f"curl ({code}) {said.get('errormsg') or ''}")
     seconds = float(said["time_total"])
-    connect = float(said["time_connect"]) or None
+    connect = float(said["time_connect"]) or _connected_s(done.stderr, seconds)
     tls = float(said["time_appconnect"]) or None
     if code:
         cause = _CONNECT_FAILED.findall(done.stderr)
@@ -127,6 +159,21 @@ def _judge(ask: Ask, done: Done) -> Observation:
         tls_s=tls,
         note=f"from {said.get('remote_ip')}: {body[:120]!r}" if wrong else "",
     )
+
+
+def _connected_s(log: str, seconds: float) -> float | None:
+    """When TCP was connected, from the start of a transfer that took `seconds`; None if it never was.
+
+    If TLS fails, many versions of curl say 0; but their log has a line for it, and its last line is the transfer's end.
+    """
+    lines = [
+        (3600 * int(hour) + 60 * int(minute) + float(second), text)
+        for hour, minute, second, text in _LOGGED.findall(log)
+    ]
+    for at, text in lines:
+        if text.startswith(_CONNECTED):
+            return max(0.0, round(seconds - (lines[-1][0] - at) % 86_400, 6)) or None
+    return None
 
 
 def _wrong_page(ask: Ask, status: int, body: str) -> str:

@@ -191,9 +191,9 @@ def test_a_hundred_thousand_names_load_fast(tmp_path: Path) -> None:
         "rules:\n  - {name: a, match: {tls.sni: {under: banned}}, action: drop}\n"
         "  - {name: b, match: {http.host: {under: banned}}, action: drop}\n",
     )
-    begin = time.perf_counter()
+    begin = time.process_time()
     policy = load(path)
-    assert time.perf_counter() - begin < 3  # measured: 0.2 s; the rest is for slow machines
+    assert time.process_time() - begin < 3  # measured: 0.2 s; the rest is for slow machines
     assert len(policy.lists["banned"]) == 100_000
     leaf = policy.rules[0].match
     assert isinstance(leaf, Leaf)

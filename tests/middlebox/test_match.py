@@ -149,3 +149,26 @@ def test_a_hundred_thousand_needles_are_found_as_few_are_and_without_slowing_dow
         assert many.holds("x")
         assert not many.holds("")
     assert process_time() - began < 1
+
+
+def test_ranges_that_overlap_hold_what_each_of_them_holds() -> None:
+    ranges = ((443, 443), (1, 1023), (500, 2000), (2001, 2010), (9, 3), (65_535, 65_535))
+    operator = InRanges(ranges)
+    for number in (0, 1, 443, 1023, 1024, 2000, 2001, 2010, 2011, 65_534, 65_535):
+        assert operator.holds(number) is any(low <= number <= high for low, high in ranges), number
+    assert operator == InRanges(ranges)
+    assert not InRanges(()).holds(1)
+
+
+def test_sixty_thousand_ranges_take_hardly_longer_than_a_few() -> None:
+    def took(operator: InRanges) -> float:
+        began = process_time()
+        for number in range(20_000):
+            operator.holds(number)
+        return process_time() - began
+
+    few = InRanges(((7, 9), (30_000, 30_001)))
+    many = InRanges(tuple((number, number) for number in range(0, 120_000, 2)))
+    assert many.holds(59_998)
+    assert not many.holds(59_999)
+    assert min(took(many) for _ in range(3)) < 5 * min(took(few) for _ in range(3))

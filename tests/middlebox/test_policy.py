@@ -41,6 +41,22 @@ def test_a_window_may_run_over_midnight() -> None:
     assert not night.awake(at("2024-08-15T06:00:00"), "")
 
 
+@pytest.mark.parametrize(
+    ("when", "awake"),
+    [
+        ("2024-08-15T01:00:00", False),  # Thursday: still the night of Wednesday
+        ("2024-08-15T21:59:59", False),
+        ("2024-08-15T22:00:00", True),
+        ("2024-08-16T01:00:00", True),  # Friday
+        ("2024-08-16T02:00:00", False),
+        ("2024-08-16T23:00:00", False),
+    ],
+)
+def test_a_night_belongs_to_the_day_on_which_it_begins(when: str, awake: bool) -> None:
+    night = Schedule(windows=(Window(begin_s=22 * 3600, end_s=2 * 3600),), days=frozenset({3}))
+    assert night.awake(at(when), "") is awake
+
+
 def test_days_count_in_the_schedules_own_time_zone() -> None:
     thursday = Schedule(days=frozenset({3}), utc_offset_s=5 * 3600)  # Pakistan
     assert thursday.awake(at("2024-08-15T12:00:00"), "")  # a Thursday
@@ -67,6 +83,20 @@ def test_a_rule_woke_with_its_hours_or_with_its_phase_whichever_came_later() -> 
     assert night.woke_ns(noon + 9 * 3600 * S, noon) == noon + 8 * 3600 * S
     assert night.woke_ns(noon + 13 * 3600 * S, noon) == noon + 8 * 3600 * S
     assert night.woke_ns(noon + 9 * 3600 * S, noon + 8 * 3600 * S + 5) == noon + 8 * 3600 * S + 5
+
+
+def test_hours_and_days_that_follow_each_other_without_a_gap_are_one_time_awake() -> None:
+    nights = Schedule(
+        windows=(Window(begin_s=22 * 3600, end_s=2 * 3600), Window(begin_s=3600, end_s=6 * 3600)),
+        days=frozenset({3, 4}),
+        utc_offset_s=3600,
+    )
+    assert nights.woke_ns(at("2024-08-16T02:30:00"), 0) == at("2024-08-15T21:00:00")  # Friday, from Thursday on
+    assert nights.woke_ns(at("2024-08-15T02:30:00"), 0) == at("2024-08-15T00:00:00")  # no night of Wednesday
+    weekend = Schedule(days=frozenset({5, 6}))
+    assert weekend.woke_ns(at("2024-08-18T12:00:00"), 0) == at("2024-08-17T00:00:00")
+    always = Schedule(windows=(Window(begin_s=0, end_s=86_400),))
+    assert always.woke_ns(at("2024-08-15T12:00:00"), 5) == 5
 
 
 def test_a_cycle_without_one_of_its_parts_cannot_be_built() -> None:

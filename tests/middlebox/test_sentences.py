@@ -87,10 +87,11 @@ def test_every_ability_that_is_changed_changes_the_sentences() -> None:
 
 @pytest.mark.parametrize("part", ["tcp", "reassembly", "inspect", "limits"])
 def test_every_part_of_an_ability_that_is_changed_changes_the_sentences(part: str) -> None:
-    whole = said()
+    quic = Rule(name="quic", match=Leaf("quic.sni", Under(frozenset({"blocked.example"}))), actions=(Drop(),))
+    whole = said(RULE, quic)  # what it does with QUIC is said if a rule asks about it
     for name, changed in variants(getattr(Ability(), part)):
         ability = dataclasses.replace(Ability(), **{part: changed})  # type: ignore[arg-type]
-        assert said(ability=ability) != whole, name
+        assert said(RULE, quic, ability=ability) != whole, name
 
 
 INJECTOR = Injector(name="one", flags=RST, reaction_ns=fixed(1_000_000), sequence=(0,))
@@ -195,6 +196,14 @@ def test_every_word_of_a_rule_that_is_changed_changes_the_sentences() -> None:
     changed += [dataclasses.replace(rule, when=one) for one in schedules]
     texts = [said(one) for one in changed]
     assert len({whole, *texts}) == len(changed) + 1
+
+
+def test_hours_over_midnight_say_to_which_day_they_belong() -> None:
+    night = Schedule(windows=(Window(begin_s=22 * 3600, end_s=2 * 3600),), days=frozenset({3}))
+    assert (
+        "is awake only at 22:00-02:00, on thu (UTC; hours over midnight belong to the day on which they begin)."
+    ) in said(dataclasses.replace(RULE, when=night))
+    assert "midnight" not in said(dataclasses.replace(RULE, when=dataclasses.replace(night, days=frozenset())))
 
 
 def test_a_policy_is_read_back_in_full(tmp_path: Path) -> None:

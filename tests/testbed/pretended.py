@@ -59,13 +59,48 @@ def _said(code: int, message: str, body: str) -> str:
     return body + "\n" + json.dumps(report)
 
 
+class PretendedCommand:
+    """Was started, and says nothing."""
+
+    pid, error = 1, ""
+
+    def signal(self, number: int) -> None: ...
+    def poll(self) -> int | None:
+        return 0
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return 0
+
+    def close(self) -> None: ...
+
+
 class PretendedHost:
     """Answers curl's command line."""
 
-    def __init__(self, lab: PretendedLab) -> None:
-        self._lab = lab
+    ipv4 = "10.0.0.1"
 
-    def run(self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None) -> Ended:
+    def __init__(self, lab: PretendedLab, name: str) -> None:
+        self._lab = lab
+        self.name = name
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> PretendedCommand:
+        return PretendedCommand()
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | bytes = b"",
+    ) -> Ended:
         if argv[0] != "curl":
             return Ended(status=127, stderr=f"{argv[0]}: not found")
         name = argv[-1].removeprefix("https://").rstrip("/")
@@ -110,7 +145,7 @@ class PretendedLab:
         self.up = False
 
     def host(self, name: str) -> PretendedHost:
-        return PretendedHost(self)
+        return PretendedHost(self, name)
 
     def box_stats(self, name: str = "box", *, reset: bool = False) -> dict[str, Any]:
         return dict(type(self).STATS)

@@ -56,7 +56,8 @@ def test_a_missing_program_leads_to_setup(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(checkup, "_PROGRAMS", {"no-such-program": ("--version", "")})
     lines = list(report())
     assert [line.found for line in lines if line.name == "no-such-program"] == [False]
-    assert lines[-1].follows == "run ./setup: it installs no-such-program"
+    assert (lines[-1].name, lines[-1].detail) == ("a lab", "cannot run here yet, for want of")
+    assert lines[-1].follows.startswith("no-such-program; './penstock run' installs what is missing by itself")
 
 
 def test_a_version_is_the_first_number_that_a_program_says_of_itself() -> None:

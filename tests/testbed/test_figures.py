@@ -29,3 +29,12 @@ def test_a_run_that_was_killed_early_is_drawn_too(tmp_path: Path) -> None:
     manifest = run_of(tmp_path, rows(1))
     assert figures.times(table(tmp_path), manifest).startswith("<svg")
     assert figures.shares([], manifest).startswith("<svg")
+
+
+def test_the_numbers_of_neighbouring_panels_do_not_run_together() -> None:
+    from matplotlib.figure import Figure
+
+    axis = Figure(figsize=(1, 1)).subplots()
+    axis.set_xticks([0, 50, 100])
+    figures._inward(axis)
+    assert [one.get_horizontalalignment() for one in axis.get_xticklabels()] == ["left", "center", "right"]

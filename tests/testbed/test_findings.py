@@ -123,3 +123,11 @@ def test_residual_censorship_may_not_have_begun_or_not_have_ended(tmp_path: Path
     (found,) = residuals(table(tmp_path / "long"), manifest)
     assert (found.last_blocked_s, found.first_free_s) == (4.0, None)
     assert found.neighbour_blocked is None
+
+
+@pytest.mark.parametrize(("keys", "alone"), [("4-tuple", True), ("3-tuple, 4-tuple", False), ("", False)])
+def test_probes_cannot_meet_a_memory_of_4_tuples_alone(tmp_path: Path, keys: str, alone: bool) -> None:
+    manifest = run_of(tmp_path, _probes((2.0, False)))
+    assert not residuals(table(tmp_path), manifest)[0].by_port_alone  # a run of an older version
+    manifest["policies"][0]["memories"] = keys
+    assert residuals(table(tmp_path), manifest)[0].by_port_alone is alone

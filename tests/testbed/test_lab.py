@@ -53,6 +53,7 @@ def test_a_policy_that_has_changed_on_disk_is_run_as_it_was_loaded(tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"data_plane": "silicon"}, "'kernel' or 'queue' is expected"),
         ({"fail": "ajar"}, "'closed' or 'open' is expected"),
         ({"topology": "smal"}, "did you mean 'small'"),
         ({"sites": ["no site"]}, "site 'no site': a host name"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,15 @@ import pytest
 
 from middlebox.policy import Policy
 from testbed.fidelity import BoxWatch
-from testbed.leg import MORE_ROUNDS, Addresses, Leg
+from testbed.judging import Normal
+from testbed.leg import MORE_ROUNDS, Leg
+from testbed.passage import Passages
 from testbed.result import Fidelity, Outcome, Row
 from testbed.scenario import Scenario
+from testbed.series import Series
 from testbed.topology import shipped
+from testbed.workload import Ask, Observation, Target
+from testbed.workloads import WORKLOADS
 from tests.testbed.pretended import GOOD_STATS, SCENARIO, PretendedLab
 
 
@@ -94,18 +98,6 @@ def test_a_dead_box_leaves_no_result_whatever_the_client_saw(tmp_path: Path) -> 
     assert any("blocked connection_reset" in row.note for row in rows)
 
 
-def test_addresses_are_fresh_until_the_block_is_used_up() -> None:
-    addresses = Addresses(IPv4Network("10.0.0.0/28"), IPv6Network("2001:db8:1::/64"), "10.0.0.1")
-    given = [addresses.fresh() for _ in range(13)]
-    fours, sixes = {four for four, _ in given}, {six for _, six in given}
-    assert len(fours) == len(sixes) == 13
-    assert "10.0.0.1" not in fours
-    assert all(ip_address(four) in IPv4Network("10.0.0.0/28") for four in fours)
-    assert addresses.reused == 0
-    assert addresses.fresh()[0] in fours
-    assert addresses.reused > 0
-
-
 def test_ipv6_targets_are_asked_from_ipv6_but_names_are_not(tmp_path: Path) -> None:
     leg = _leg([], tmp_path)
     page = dataclasses.replace(SCENARIO.targets[0], family=6)
@@ -124,3 +116,73 @@ def test_without_ipv6_its_targets_have_no_result_and_say_why(tmp_path: Path) -> 
     (row,) = rows
     assert (row.outcome, row.fidelity) == (Outcome.NO_RESULT, Fidelity.NONE)
     assert "has no IPv6" in row.fidelity_reason
+
+
+class _Filling:
+    """Fills the line, and comes at a rate."""
+
+    name, about, protocol, says_name, heavy, fills = "web", "", "https", True, False, True
+
+    def __init__(self, goodput: float) -> None:
+        self._goodput = goodput
+
+    def size(self, target: Target) -> int:
+        return 100_000
+
+    def measure(self, ask: Ask) -> Observation:
+        times = tuple(float(number) for number in range(15))
+        series = Series(times_s=times, bytes=tuple(int(self._goodput / 8 * one) for one in times))
+        return Observation(
+            outcome=Outcome.OK, goodput=self._goodput, series=series, seconds=14, exit_address="192.0.2.1"
+        )
+
+
+def test_what_fills_the_line_is_made_alone_unless_the_policy_slows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(WORKLOADS, "web", _Filling(1e6))
+    blocked, innocent = SCENARIO.targets
+    leg = _leg([], tmp_path / "policy")
+    assert not leg.alone(blocked)
+    assert leg.alone(innocent)
+    assert leg.alone(dataclasses.replace(blocked, tool="wireguard"))  # hidden from the policy
+    assert _leg([], tmp_path / "control", policy=None).alone(blocked)
+
+
+def test_attempts_that_fill_the_line_come_after_the_others_and_those_through_tools_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(WORKLOADS, "web", _Filling(1e6))
+    through = dataclasses.replace(SCENARIO.targets[1], name="through", tool="wireguard")
+    scenario = dataclasses.replace(SCENARIO, targets=(through, *SCENARIO.targets), attempts=3, residual=None)
+    made: list[tuple[str, int]] = []
+
+    def several(leg: Leg, plan: list[tuple[int, Target]], parallel: int) -> list[tuple[int, Target]]:
+        made.extend((target.name, parallel) for _, target in plan)
+        return []
+
+    monkeypatch.setattr(Leg, "_several", several)
+    monkeypatch.setattr(Passages, "open", lambda passages, tool: made.append((f"open {tool}", 0)))
+    monkeypatch.setattr(Passages, "shut", lambda passages, tool: made.append((f"shut {tool}", 0)))
+    _leg([], tmp_path, scenario=scenario).measure()
+    many = scenario.parallel
+    assert made == [
+        *[("blocked", many)] * 3,
+        *[("innocent", 1)] * 3,
+        ("open wireguard", 0),
+        *[("through", 1)] * 3,
+        ("shut wireguard", 0),
+    ]
+
+
+def test_a_success_is_compared_with_the_control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Row] = []
+    kept: list[tuple[Row, Series]] = []
+    monkeypatch.setitem(WORKLOADS, "web", _Filling(128e3))
+    leg = _leg(rows, tmp_path, scenario=dataclasses.replace(SCENARIO, attempts=1, residual=None))
+    leg.usual = {"innocent": Normal(goodput=(9e6, 8e6), handshake_s=())}
+    leg.keep = lambda row, series: kept.append((row, series))
+    leg.measure()
+    assert {row.target: row.outcome for row in rows} == {"innocent": Outcome.THROTTLED, "blocked": Outcome.OK}
+    assert {row.exit_address for row in rows} == {"192.0.2.1"}
+    assert [row for row, _ in kept] == rows

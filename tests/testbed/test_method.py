@@ -11,21 +11,20 @@ from tests.testbed.written import run_of
 def test_the_way_of_the_packets_is_told_there_and_back(tmp_path: Path) -> None:
     manifest = run_of(tmp_path, [])
     manifest["topology"] = plain({"name": "national"})
-    text = method.method(manifest)
+    text = method.method(manifest, "It was judged.")
     assert "Packets go by client - isp - box - gateway - transit1 - transit2 - transit3 - web; " in text
     assert f"the links alone take {shipped('national').delay('client', 'web') * 2000:g} ms there and back." in text
     assert "Answers come back" not in text
     manifest["topology"] = plain({"name": "asymmetric"})
-    assert "Answers come back by web - transit3 - transit2 - transit1 - gateway - isp - client." in method.method(
-        manifest
-    )
+    text = method.method(manifest, "It was judged.")
+    assert "Answers come back by web - transit3 - transit2 - transit1 - gateway - isp - client." in text
 
 
 def test_addresses_that_were_used_twice_are_owned_up_to(tmp_path: Path) -> None:
     manifest = run_of(tmp_path, [])
-    assert "a second time" not in method.method(manifest)
+    assert "a second time" not in method.method(manifest, "It was judged.")
     manifest["legs"] = [{"addresses_reused": 2}, {"addresses_reused": 3}]
-    assert "5 attempts had to use an address a second time." in method.method(manifest)
+    assert "5 attempts had to use an address a second time." in method.method(manifest, "It was judged.")
 
 
 def test_how_to_repeat_is_a_command_and_a_replay(tmp_path: Path) -> None:
@@ -37,7 +36,7 @@ def test_how_to_repeat_is_a_command_and_a_replay(tmp_path: Path) -> None:
 def test_a_network_that_was_slowed_down_is_owned_up_to(tmp_path: Path) -> None:
     manifest = run_of(tmp_path, [])
     manifest["topology"], manifest["scenario"]["slowdown"] = plain({"name": "national"}), 10
-    text = method.method(manifest)
+    text = method.method(manifest, "It was judged.")
     assert "the links alone take 380 ms there and back." in text
     assert "All delays are 10 times as long" in text
     assert "a client gave up after 30 s" in text

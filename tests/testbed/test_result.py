@@ -1,5 +1,6 @@
 """Rows: wrong ones cannot be built, and what is on the disk is what was measured."""
 
+import csv
 import dataclasses
 import json
 import math
@@ -113,6 +114,8 @@ def test_the_csv_says_the_same_as_the_lines(tmp_path: Path) -> None:
     assert math.isnan(lines["bytes"][1])
     assert math.isnan(table["bytes"][1])
     assert lines["seconds"][0] == table["seconds"][0] == 0.25
+    first = next(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
+    assert (first["bytes"], first["attempt"], first["reconnects"]) == ("100", "1", "")
 
 
 def test_a_killed_run_leaves_readable_rows(tmp_path: Path) -> None:

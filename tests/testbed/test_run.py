@@ -55,6 +55,7 @@ def test_the_manifest_is_finished_and_repeats_the_run(tmp_path: Path) -> None:
     made = read(tmp_path)
     assert (made["finished"], made["status"], made["seed"]) == (True, 0, 4)
     assert made["policies"][0]["text"] == Policy.load("sni-drop").source_text
+    assert made["policies"][0]["memories"] == ""
     assert [leg["policy"] for leg in made["legs"]] == ["control", "sni-drop"]
     assert made["legs"][1]["boxes"]["box"]["alive"]
     assert all(check["held"] for check in made["checks"])

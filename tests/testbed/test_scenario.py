@@ -59,3 +59,14 @@ def test_a_slowed_scenario_slows_network_and_patience_alike() -> None:
     slow = change(SCENARIO, ["slowdown=20", "topology=national"])
     assert slow.patience_s == 60
     assert slow.network.delay("client", "web") == pytest.approx(20 * 0.019)
+
+
+def test_a_target_needs_a_tool_that_there_is_and_a_client_that_waits_for_it() -> None:
+    target = SCENARIO.targets[0]
+    with pytest.raises(ValueError, match="no tool 'wiregard'; did you mean 'wireguard'"):
+        dataclasses.replace(SCENARIO, targets=(dataclasses.replace(target, tool="wiregard"),), residual=None)
+    long = dataclasses.replace(target, seconds=10.0)
+    with pytest.raises(ValueError, match="watched for 10 s, but a client gives up after 3 s"):
+        dataclasses.replace(SCENARIO, targets=(long,), residual=None)
+    through = dataclasses.replace(target, tool="wireguard")
+    assert dataclasses.replace(SCENARIO, targets=(through,), residual=None).tools == ("wireguard",)

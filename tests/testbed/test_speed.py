@@ -1,5 +1,11 @@
 """A slow machine gets a slow network, in proportion; an ordinary one gets it as it is."""
 
+import os
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from testbed.speed import REFERENCE_S, slowdown, slowed, step
@@ -13,8 +19,21 @@ def test_the_factor_follows_the_machine(times_slower: float, factor: int) -> Non
     assert step(times_slower * REFERENCE_S) == factor
 
 
-def test_this_machine_has_one_of_the_factors() -> None:
-    assert slowdown() in (1, 5, 10, 20)
+def test_load_alone_never_changes_the_factor() -> None:
+    alone = slowdown()
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        assert [slowdown() for _ in range(3)] == [alone] * 3
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def test_a_processor_that_takes_twenty_times_as_long_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.thread_time
+    monkeypatch.setattr("testbed.speed.time", SimpleNamespace(thread_time=lambda: 20 * real(), sleep=lambda s: None))
+    assert slowdown() >= 5
 
 
 def test_all_proportions_of_the_network_are_kept() -> None:

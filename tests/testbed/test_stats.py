@@ -2,12 +2,13 @@
 
 import math
 import random
+from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.stats import middle, percent, wilson
+from testbed.stats import _mann_whitney, middle, percent, ratio, wilson
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,29 @@ def test_the_median_interval_covers_as_often_as_it_says() -> None:
         assert found is not None
         inside += found.low <= math.log(2) <= found.high
     assert inside / 2000 == pytest.approx(0.9648, abs=0.015)  # ranks 4 and 12 of 15
+
+
+def test_a_ratio_is_the_median_of_all_ratios_with_an_exact_interval() -> None:
+    # Hollander and Wolfe: with 5 and 5 values the third smallest and the third largest of 25, 1 - 2 * 4/252
+    found = ratio([2, 2.1, 2.2, 1.9, 2], [1, 1.1, 0.9, 1, 1])
+    assert found is not None
+    pairs = sorted(one / other for one in (2, 2.1, 2.2, 1.9, 2) for other in (1, 1.1, 0.9, 1, 1))
+    assert (found.value, found.low, found.high) == (2.0, pairs[2], pairs[-3])
+    assert found.coverage == pytest.approx(1 - 8 / 252)
+
+
+def test_the_ways_of_a_statistic_are_those_counted_one_by_one() -> None:
+    for n, m in ((1, 1), (2, 3), (4, 3), (5, 5)):
+        counted = [0] * (n * m + 1)
+        for places in combinations(range(n + m), n):
+            counted[sum(place - rank for rank, place in enumerate(places))] += 1
+        assert _mann_whitney(n, m) == counted
+
+
+def test_few_values_have_the_whole_range_as_their_interval() -> None:
+    found = ratio([2, 3], [1])
+    assert found is not None
+    assert (found.low, found.high) == (2, 3)
+    assert found.coverage < 0.95
+    assert ratio([], [1]) is None
+    assert ratio([0.0], [1]) is None

@@ -60,7 +60,7 @@ def test_one_line_a_policy_says_how_much_how_and_how_long(tmp_path: Path) -> Non
         "<b>0 of 10</b><small>0 % to 27.8 %</small>",
         "generic_<wbr>timeout_<wbr>error (10)",
         "3.00 s",
-        "2.0 to 4.0 s",
+        "2.0 to 4.0&nbsp;s",
     ):
         assert words in line, words
 

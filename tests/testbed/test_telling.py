@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,10 @@ def test_a_policy_that_also_means_innocents_is_called_collateral_damage(tmp_path
     assert "Collateral damage: the rules also mean 'innocent', and blocked 2 of 2" in said
 
 
-def _found(*probes: tuple[float, bool], triggers: int = 3, beside: bool | None = False) -> ResidualFound:
-    return ResidualFound(policy="p", triggers=triggers, probes=probes, neighbour_blocked=beside)
+def _found(
+    *probes: tuple[float, bool], triggers: int = 3, beside: bool | None = False, by_port: bool = False
+) -> ResidualFound:
+    return ResidualFound(policy="p", triggers=triggers, probes=probes, neighbour_blocked=beside, by_port_alone=by_port)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,9 @@ def _found(*probes: tuple[float, bool], triggers: int = 3, beside: bool | None =
     [
         (_found(triggers=0), "not measured", "the trigger was not blocked"),
         (_found(), "not measured", "no probe could be trusted"),
-        (_found((2.0, False), (3.0, False)), "none seen", "the first 2.0 s after the trigger"),
+        (_found((2.0, False), (3.0, False)), "none seen up to 3 s", "got through, 2.0 s to 3.0 s after the trigger."),
+        (_found((2.0, False), by_port=True), "not asked: 4-tuples", "was not asked for: it remembers 4-tuples"),
+        (_found((2.0, True), (4.0, False), by_port=True), "2.0 to 4.0 s", "for between 2.0 s and 4.0 s."),
         (
             _found((2.0, True), (60.0, True), beside=True),
             "more than 60 s",
@@ -93,3 +98,12 @@ def _found(*probes: tuple[float, bool], triggers: int = 3, beside: bool | None =
 def test_residual_censorship_is_told_as_it_was_found(found: ResidualFound, span: str, words: str) -> None:
     assert residual_span(found) == span
     assert words in residual_sentence(found, 60)
+
+
+@pytest.mark.parametrize(("blocked", "word"), [(True, "was blocked"), (False, "got through")])
+def test_while_probes_are_to_come_nothing_is_concluded(blocked: bool, word: str) -> None:
+    found = dataclasses.replace(_found((2.0, True), (9.0, blocked)), waiting=True)
+    assert residual_span(found) == "still being measured"
+    assert residual_sentence(found, 60).endswith(
+        f"still being measured; the last probe, 9.0 s after its trigger, {word}."
+    )

@@ -34,3 +34,12 @@ def test_what_could_not_be_tried_says_why_on_one_line() -> None:
     assert seen.outcome is Outcome.NO_RESULT
     assert seen.note.startswith("a b xxx")
     assert len(seen.note) == 300
+
+
+def test_a_transfer_whose_steady_part_is_empty_cannot_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="5 s, of which 5 s are left out"):
+        Target(name="a", about="", host="a.example", workload="download", listed=False, seconds=5, skip_s=5)
+    with pytest.raises(ValueError, match="expected 0 to 10000000 bytes"):
+        Target(name="a", about="", host="a.example", workload="download", listed=False, size=10_000_001)
+    with pytest.raises(ValueError, match="a tool's name"):
+        Target(name="a", about="", host="a.example", workload="web", listed=False, tool="No VPN")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from tests.middlebox.dissect.recorded import body, extension, names
 
+FOLDER = Path(__file__).parents[2] / "data" / "quic"
 V1, V2 = 0x00000001, 0x6B3343CF
 SALTS = {V1: "38762cf7f55934b34d179ae6a4c80cadccbb7f0a", V2: "0dede3def700a6db819381be6e269dcbf9bd2ed9"}
 #: RFC 9001, A and RFC 9369, A: the client's first destination connection ID
@@ -139,3 +141,8 @@ def flight(name: str = "blocked.example", alpn: tuple[str, ...] = ("h3",), versi
 #: application protocols that make a ClientHello of about 2,000 bytes
 MANY = tuple(f"protocol-number-{n:03}-of-many" for n in range(60))
 LARGE = extension(0x1234, bytes(range(256)) * 6)
+#: the first two datagrams of browsers' HTTP/3 (tests/data/quic)
+RECORDED: dict[str, tuple[bytes, ...]] = {
+    name: tuple((FOLDER / f"{name}-{index}.bin").read_bytes() for index in (1, 2))
+    for name in ("chrome146", "firefox147", "safari2601")
+}

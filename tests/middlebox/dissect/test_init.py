@@ -75,6 +75,33 @@ def test_fields_have_the_promised_types() -> None:
     }
 
 
+def test_fields_on_vpns_have_the_promised_types() -> None:
+    vpns = ("wireguard", "openvpn", "ikev2", "ssh", "dtls", "encrypted")
+    told: dict[str, set[str]] = {}
+    for name, field in FIELDS.items():
+        if name.split(".")[0] in vpns:
+            told.setdefault(field.kind.name, set()).add(name)
+            assert field.noun, name
+    assert told == {
+        "FLAG": {
+            *("wireguard.handshake", "openvpn.handshake", "openvpn.wrapped", "ikev2.handshake", "ikev2.initiator"),
+            *("ikev2.response", "dtls.hello", "dtls.cookie", "encrypted.random", "encrypted.known"),
+        },
+        "NUMBER": {
+            *("wireguard.data_packets", "wireguard.data_bytes", "openvpn.data_packets", "openvpn.control_packets"),
+            *("ikev2.esp_packets", "encrypted.bits", "encrypted.printable_prefix", "encrypted.printable_share"),
+            "encrypted.printable_run",
+        },
+        "TEXT": {
+            *("wireguard.message", "openvpn.message", "ikev2.message", "ssh.banner", "ssh.software", "ssh.version"),
+            *("dtls.ja3", "dtls.ja4"),
+        },
+        "TEXTS": {"dtls.alpn", "dtls.version"},
+        "NUMBERS": {"dtls.extension", "dtls.cipher"},
+        "NAME": {"dtls.sni"},
+    }
+
+
 @pytest.mark.parametrize(
     ("dissector", "message"),
     [

@@ -23,6 +23,7 @@ from tests.middlebox.dissect.quic_made import (
     DCID,
     LARGE,
     MANY,
+    RECORDED,
     RFC_FRAME,
     V1,
     V2,
@@ -88,6 +89,24 @@ def test_a_clients_first_datagram_tells_all(version: int, word: str) -> None:
         "quic.ech": False,
     }
     assert follower.held == 0
+
+
+@pytest.mark.parametrize(
+    ("browser", "start", "ech"),
+    [
+        ("chrome146", "q13d0311h3_55b375c5d22e_", True),
+        ("firefox147", "q13d0315h3_", True),
+        ("safari2601", "q13d", False),
+    ],
+)
+def test_browsers_take_two_datagrams(browser: str, start: str, ech: bool) -> None:
+    """FoxIO's fingerprint of Chrome over QUIC is q13d0310h3_55b375c5d22e_cd85d2d88918: one extension more since."""
+    one, two = RECORDED[browser]
+    follower = follow()
+    assert fact(take(follower, one)).sni is UNKNOWN
+    told = fact(take(follower, two))
+    assert (told.sni, told.alpn, told.ech, told.version_word) == ("blocked.example", ("h3",), ech, "1")
+    assert str(told.ja4).startswith(start)
 
 
 def test_the_initial_of_the_rfc_names_example_com() -> None:

@@ -173,6 +173,13 @@ def test_counters_that_do_not_grow_as_counters_do_are_none(counters: tuple[int, 
     assert all(follower.take(data(counter=counter), UP).fact is None for counter in counters)
 
 
+def test_a_structure_with_a_counter_is_no_tunnel() -> None:
+    follower = begin()
+    for counter in range(5):
+        record = b"\x04\0\0\0" + b"\0\0\0\x07" + counter.to_bytes(8, "little") + b"\0\0\x80\x3f" * 4
+        assert follower.take(record, UP).state is State.NOT_MINE
+
+
 def test_nobody_waits_for_ever_for_counters_that_grow() -> None:
     follower = begin()
     states = [follower.take(data(), UP).state for _ in range(MAX_MIDDLE)]

@@ -79,7 +79,7 @@ def test_iptables_is_found_outside_the_path_too(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_missing_iptables_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("middlebox.drivers.attach._FOLDERS", str(tmp_path))
+    monkeypatch.setattr("middlebox.drivers.attach.FOLDERS", str(tmp_path))
     with pytest.raises(AttachError, match="'iptables' is missing; on Debian: apt-get install iptables"):
         programs()
 

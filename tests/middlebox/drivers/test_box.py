@@ -16,7 +16,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from middlebox.censor import Censor
 from middlebox.drivers.box import Box, Clock
 from middlebox.policy import Policy
-from middlebox.verdict import Decision, Direction, Emission, Verdict
+from middlebox.verdict import Decision, Direction, Disposition, Emission, Ends, Verdict
 from tests.middlebox.dialogue import hello as client_hello
 
 _WIDE = """
@@ -59,6 +59,9 @@ class _Story:
     def enter_phase(self, name: str, now_ns: int) -> None:
         raise AssertionError("not asked for")
 
+    def change(self, policy: Policy, now_ns: int) -> None:
+        raise AssertionError("not asked for")
+
     def counters(self) -> dict[str, int]:
         return {}
 
@@ -91,6 +94,9 @@ class _Packet:
 
     def set_payload(self, payload: bytes) -> None:
         self.story.happened.append(f"rewrite {self.name} as {payload.decode()}")
+
+    def set_mark(self, mark: int) -> None:
+        self.story.happened.append(f"mark {self.name} {mark:#x}")
 
     def accept(self) -> None:
         self.story.happened.append(f"accept {self.name}")
@@ -172,6 +178,43 @@ def test_a_box_that_stops_lets_held_packets_go_in_their_order(story: _Story) -> 
     assert story.happened[-2:] == ["accept a", "accept b"]
 
 
+class _Fates:
+    """Leaves every flow to the kernel that it is asked about."""
+
+    def __init__(self, story: _Story) -> None:
+        self.story = story
+
+    def mark(self, decision: Decision) -> int:
+        return 0 if decision.rule == "never" else 0x1000
+
+    def revoke(self, revoked: tuple[Ends, ...]) -> None:
+        self.story.happened.append(f"revoke {len(revoked)}")
+
+
+def test_a_decided_flow_is_marked_by_its_packet_and_a_dropped_one_is_dropped_where_its_mark_is_kept(
+    story: _Story,
+) -> None:
+    story.box.fates = _Fates(story)
+    story.decisions = [
+        Decision(number=0, t_ns=1_000, verdict=Verdict.PASS, disposition=Disposition.PASS),
+        Decision(number=1, t_ns=1_000, verdict=Verdict.DROP, rule="r", disposition=Disposition.DROP),
+        Decision(number=2, t_ns=1_000, verdict=Verdict.DROP, rule="never", disposition=Disposition.DROP),
+        Decision(number=3, t_ns=1_000, verdict=Verdict.DROP, rule="r"),
+    ]
+    for number, name in enumerate("pqrs"):
+        story.box.take(_Packet(story, name, number + 1))
+    said = [one for one in story.happened if one.split()[0] not in ("capture", "decide")]
+    assert said == ["mark p 0x1000", "accept p", "mark q 0x1000", "accept q", "drop r", "drop s"]
+
+
+def test_marks_are_taken_back_before_the_packet_that_caused_it_goes_on(story: _Story) -> None:
+    story.box.fates = _Fates(story)
+    ends = Ends(b"\x0a\0\0\1", 0, b"", 0)
+    story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.PASS, rule="r", revokes=(ends,))]
+    story.box.take(_Packet(story, "p", 1))
+    assert story.happened[2:] == ["revoke 1", "accept p"]
+
+
 def test_gaps_in_the_queues_count_are_packets_that_nobody_saw(story: _Story) -> None:
     for number in (1, 2, 5):
         story.decisions = [Decision(number=0, t_ns=1_000, verdict=Verdict.PASS)]
@@ -200,6 +243,9 @@ class _Kept:
         return 0.0
 
     def set_payload(self, payload: bytes) -> None:
+        pass
+
+    def set_mark(self, mark: int) -> None:
         pass
 
     def accept(self) -> None:

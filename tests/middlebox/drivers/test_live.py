@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,7 +82,8 @@ def test_drops_holds_and_rewrites_happen_and_replay_the_same(nodes: ThreeNodes, 
 @pytest.mark.usefixtures("server")
 def test_control_tells_rules_hits_and_decisions_as_they_come(nodes: ThreeNodes, tmp_path: Path) -> None:
     box = LiveBox(nodes, tmp_path, RESET, "--phase", "before")
-    assert box.ask(do="ping") == {"alive": True, "box": "box", "pid": box.ask(do="ping")["pid"]}
+    told = box.ask(do="ping")
+    assert (told["alive"], told["box"], told["data_plane"]) == (True, "box", "kernel")
     with socket.socket(socket.AF_UNIX) as watcher:
         watcher.connect(str(box.control))
         watcher.settimeout(5)
@@ -161,4 +165,132 @@ def test_windows_of_measurement_are_kept_apart_by_their_names(nodes: ThreeNodes,
     assert first["packets"] > second["packets"]
     assert first["counters"] == second["counters"]
     assert first["scheduling"] in ("realtime", "nice -10", "normal")
+    assert box.stop() == 0
+
+
+_KEEPS = """
+import json, socket, sys
+connected = socket.create_connection(("203.0.113.5", 80), timeout=2)
+told = []
+for line in sys.stdin:
+    connected.settimeout(0.4)
+    connected.sendall(f"GET / HTTP/1.1\\r\\nHost: {line.strip()}\\r\\n\\r\\n".encode())
+    try:
+        print(connected.recv(100).decode(), flush=True)
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+"""
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("server")
+def test_another_policy_takes_over_while_flows_go_on_and_replays_the_same(nodes: ThreeNodes, tmp_path: Path) -> None:
+    box = LiveBox(nodes, tmp_path, IN_PATH, "--seed", "3")
+    client = subprocess.Popen(
+        nodes.command("client", [sys.executable, "-c", _KEEPS]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def request(name: str) -> str:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(f"{name}\n")
+        client.stdin.flush()
+        return client.stdout.readline().strip()
+
+    assert request("open.example") == "answer"
+    faulty = box.ask(do="reload", policy="name: live-in-path\nrules: 7\n")
+    assert faulty["error"].startswith("the policy stays as it is: ")
+    assert "found" in faulty["error"]
+    assert "error" in box.ask(do="reload", policy="no-such-policy")
+    assert box.ask(do="rules")["policy"] == "live-in-path"
+    assert request("open.example") == "answer"
+    # by a text, by a file that is read again, and by its path
+    second = IN_PATH.replace("live-in-path", "second").replace("gone.example", "open.example")
+    assert box.ask(do="reload", policy=second)["policy"] == "second"
+    assert request("gone.example") == "answer"
+    (tmp_path / "policy.yaml").write_text(IN_PATH.replace("name: live-in-path", "name: third"))
+    box.signal(signal.SIGHUP)
+    until = time.monotonic() + 5
+    while box.ask(do="rules")["policy"] != "third":
+        assert time.monotonic() < until
+    assert request("open.example") == "answer"
+    assert fetch(nodes, 80, f"gone.example@{FOUR}") == ["TimeoutError"]
+    (tmp_path / "fourth.yaml").write_text(RESET)
+    assert box.ask(do="reload", policy=str(tmp_path / "fourth.yaml"))["policy"] == "live-reset"
+    assert request("gone.example") == "answer"
+    assert fetch(nodes, 443, f"blocked.example@{FOUR}", f"x.example@{FOUR}") == ["ConnectionResetError", "answer"]
+    client.communicate(timeout=10)
+    stats = box.ask(do="stats")
+    assert (stats["policy"], stats["data_plane"]) == ("live-reset", "kernel")
+    assert box.stop() == 0
+    assert {one["rule"] for one in box.decisions()} == {"gone", "sni"}
+    recorded = read_sidecar(tmp_path / "box.pcap")
+    assert recorded is not None
+    assert len(recorded.changes) == 3
+    changes = []
+    for number, change in enumerate(recorded.changes):
+        path = tmp_path / f"change-{number}.yaml"
+        path.write_text(str(change.policy))
+        changes.append(replace(change, policy=Policy.load(path)))
+    (tmp_path / "first.yaml").write_text(recorded.policy_text)
+    censor = Censor(Policy.load(tmp_path / "first.yaml"), seed=recorded.seed)
+    decisions = replay(censor, read_packets(tmp_path / "box.pcap"), changes=changes)
+    again = b"".join(line(decision, "box") for decision in decisions if not decision.simply_passed)
+    assert again == (tmp_path / "decisions.jsonl").read_bytes() != b""
+    by_hand = [sys.executable, "-m", "testbed.cli", "replay", str(tmp_path / "first.yaml"), str(tmp_path / "box.pcap")]
+    done = subprocess.run([*by_hand, "--json"], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == (tmp_path / "decisions.jsonl").read_text().splitlines()
+
+
+SLOWER = """
+name: p
+rules:
+  - name: gone
+    match: {tls.sni: {under: [NAME]}}
+    action: {drop: flow}
+"""
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("server")
+def test_flows_that_were_left_to_the_kernel_are_asked_about_again_under_another_policy(
+    nodes: ThreeNodes, tmp_path: Path
+) -> None:
+    box = LiveBox(nodes, tmp_path, SLOWER.replace("NAME", "gone.example"))
+    code = (
+        CLIENT[: CLIENT.index("told = []")]
+        + """
+connected = socket.create_connection((sys.argv[2], 443), timeout=2)
+connected.sendall(request(443, "x.example"))
+for line in sys.stdin:
+    connected.sendall(b"more")
+    print(connected.recv(100).decode(), flush=True)
+"""
+    )
+    client = subprocess.Popen(
+        nodes.command("client", [sys.executable, "-c", code, "443", FOUR]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def say() -> int:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write("go\n")
+        client.stdin.flush()
+        assert client.stdout.readline() == "answer\n"
+        return int(box.ask(do="stats")["packets"])
+
+    say()
+    before = say()
+    assert say() == before  # the kernel's
+    box.ask(do="reload", policy=SLOWER.replace("NAME", "other.example"))
+    again = say()
+    assert again > before
+    assert say() == say()
+    client.communicate(timeout=10)
     assert box.stop() == 0

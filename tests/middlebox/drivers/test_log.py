@@ -70,11 +70,13 @@ def test_the_sidecar_tells_what_a_replay_needs(tmp_path: Path) -> None:
     sidecar = Sidecar(path, box="box", seed=7, policy="mine", policy_text="name: mine\n")
     assert json.loads(path.read_text())["phases"] == []
     sidecar.enter("during", before_packet=120, t_ns=9)
+    sidecar.change(policy="other", policy_text="name: other\n", before_packet=130, t_ns=10)
     assert json.loads(path.read_text()) == {
         "box": "box",
         "seed": 7,
         "policy": "mine",
         "policy_text": "name: mine\n",
         "phases": [{"phase": "during", "before_packet": 120, "t_ns": 9}],
+        "changes": [{"policy": "other", "policy_text": "name: other\n", "before_packet": 130, "t_ns": 10}],
     }
     assert [file.name for file in tmp_path.iterdir()] == ["box.json"]

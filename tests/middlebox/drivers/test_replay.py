@@ -11,7 +11,7 @@ from scapy.packet import Packet
 from middlebox.censor import Censor
 from middlebox.drivers.capture import Captured, CaptureError, Writer, read_packets
 from middlebox.drivers.log import Sidecar
-from middlebox.drivers.replay import Phase, Recorded, Tally, read_sidecar, replay
+from middlebox.drivers.replay import Change, Phase, Recorded, Tally, read_sidecar, replay
 from middlebox.policy import Policy
 from middlebox.verdict import Decision, Direction, Emission, Verdict
 from tests.middlebox.dialogue import MS, NOON, Play, get, hello, policy
@@ -64,6 +64,9 @@ class Told:
     def enter_phase(self, name: str, now_ns: int) -> None:
         self.asked.append(("phase", name, now_ns))
 
+    def change(self, policy: Policy, now_ns: int) -> None:
+        self.asked.append(("policy", policy.name, now_ns))
+
 
 def emission(packet: bytes, at_ns: int, *, after: bool = False, releases: int = -1) -> Emission:
     return Emission(
@@ -103,6 +106,22 @@ def test_phases_are_entered_before_their_packet() -> None:
         ("phase", "pause", 16),
         ("decide", b"b", 20),
     ]
+
+
+def test_policies_change_before_their_packet_and_in_turn_with_phases() -> None:
+    censor = Told()
+    changes = [Change(Policy(name="second"), 1, 16), Change(Policy(name="third"), 9, 90)]
+    phases = [Phase("before", 1, 15), Phase("after", 1, 17)]
+    list(replay(censor, [captured(0, 10, b"a"), captured(1, 20, b"b")], phases=phases, changes=changes))
+    assert censor.asked == [
+        ("decide", b"a", 10),
+        ("phase", "before", 15),
+        ("policy", "second", 16),
+        ("phase", "after", 17),
+        ("decide", b"b", 20),
+    ]
+    with pytest.raises(TypeError, match="whose text was not loaded"):
+        list(replay(censor, [captured(0, 10)], changes=[Change("name: text", 0, 1)]))
 
 
 def test_what_leaves_the_box_leaves_in_the_order_of_time() -> None:
@@ -171,8 +190,14 @@ def test_the_capture_of_a_play_gives_its_decisions_again(tmp_path: Path) -> None
 def test_a_sidecar_that_a_live_box_writes_is_read(tmp_path: Path) -> None:
     sidecar = Sidecar(tmp_path / "box.json", box="box", seed=7, policy="test", policy_text="name: test\n")
     sidecar.enter("during", before_packet=120, t_ns=NOON + MS)
+    sidecar.change(policy="next", policy_text="name: next\n", before_packet=130, t_ns=NOON + 2 * MS)
     assert read_sidecar(tmp_path / "box.pcap") == Recorded(
-        box="box", seed=7, policy="test", policy_text="name: test\n", phases=(Phase("during", 120, NOON + MS),)
+        box="box",
+        seed=7,
+        policy="test",
+        policy_text="name: test\n",
+        phases=(Phase("during", 120, NOON + MS),),
+        changes=(Change("name: next\n", 130, NOON + 2 * MS),),
     )
     assert read_sidecar(tmp_path / "other.pcap") is None
 

@@ -130,7 +130,7 @@ def test_tables_tell_flows_rules_and_packets(names: tuple[str, str], capsys: Out
     assert lines[0] == "sni-drop-here on box.pcap, seed 7: 15 packets in 0.014 s, 3 flows; 4 dropped, 11 passed"
     assert "1 tcp 10.0.0.1:40000>203.0.113.5:443 5 sni drop 2 dropped, 3 passed" in lines
     assert "3 0.003000 1 sni drop rule 'sni' matches: tls.sni is blocked.example" in lines
-    assert lines[-1] == "1 flow passed untouched. '--explain NO.' tells one flow's story."
+    assert lines[-1] == "1 flow passed untouched. --explain '#N' tells the story of flow N."
 
 
 def test_long_tables_say_what_they_leave_out(names: tuple[str, str], capsys: Out) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from middlebox.drivers.capture import read_packets
 from middlebox.policy import Policy
-from testbed import run
+from testbed import report, run
 from testbed.cli import main
 from testbed.lab import LabError
 from testbed.result import read_rows
@@ -30,7 +30,10 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sni-filterin"], "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: sni-filtering)"),
+        (
+            ["sni-filterin"],
+            "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: pakistan-2024-08, sni-filtering, ",
+        ),
         (["sni-filtering", "--backend", "simulate"], "--backend simulate: not in this version"),
         (["sni-filtering", "--backend", "virtual"], "--backend virtual: unknown"),
         (["sni-filtering", "--set", "speed=3"], "no setting 'speed'"),
@@ -71,6 +74,30 @@ def test_the_last_line_names_the_report(tmp_path: Path, capsys: pytest.CaptureFi
     assert made["command"] == ["run", "sni-filtering", *words[:4], "--set", "residual_wait=0", "--seed", "5"]
     assert made["seed"] == 5
     assert status == 3  # the pretended hosts know neither dig nor browsers: no result for those
+
+
+@pytest.mark.usefixtures("_pretend")
+def test_the_report_is_there_while_the_last_probes_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages: list[str] = []
+    real = report.write
+
+    def write(folder: Path) -> Path:
+        path = real(folder)
+        pages.append(path.read_text())
+        return path
+
+    monkeypatch.setattr(report, "write", write)
+    words = ["--policy", "sni-drop", "--attempts", "1", "--set", "residual_wait=3", "--out", "mine"]
+    main(["run", "sni-filtering", *words])
+    said = capsys.readouterr()
+    assert "report so far: mine/report.html (residual censorship is still being measured)" in said.err
+    early, last = pages
+    assert "its last probes are still to come, 3 s after their triggers" in early
+    assert "still to come" not in last
+    assert Path("mine/report.html").read_text() == last
+    assert said.out.splitlines()[-1] == "report: mine/report.html"
 
 
 @pytest.mark.usefixtures("_pretend")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.cli import main
 from testbed.cli.shell import told
 from testbed.scenario import find
 
@@ -51,7 +52,7 @@ def test_a_session_with_a_box(tmp_path: Path) -> None:
     assert "This is innocent.example" in done.stdout
     assert "curl: (28)" in done.stderr
     assert "[sni]" in done.stdout
-    assert "  sni: 1 times" in done.stdout
+    assert "  sni: 1 time\n" in done.stdout
     assert "alive: true" in done.stdout
     assert "box: one-name" in done.stdout
     assert "This is blocked.example" in done.stdout
@@ -113,6 +114,14 @@ def test_what_cannot_be_done_is_said_in_one_line(words: list[str], status: int, 
     done = shell("", *words)
     assert (done.returncode, message in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_lab_that_is_to_be_joined_is_named_where_several_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("testbed.lab.running", lambda: ["12", "34"])
+    assert main(["shell", "--join"]) == 2
+    assert "several labs run; name one of them: 12, 34" in capsys.readouterr().err
 
 
 def test_a_decision_is_told_in_one_line() -> None:

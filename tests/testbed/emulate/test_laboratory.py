@@ -82,6 +82,8 @@ def test_facts_say_what_was_used(lab: Lab) -> None:
     assert facts["offloads"] == "off"
     assert facts["rootless"] == (os.geteuid() != 0)
     assert "nginx" in facts["versions"]["nginx"]
+    assert facts["data_plane"]["box"]["data_plane"] == "kernel"
+    assert facts["data_plane"]["box"]["conntrack"]["tcp_be_liberal"] == 1
 
 
 def test_the_box_decides_and_everything_is_written_down(lab: Lab) -> None:

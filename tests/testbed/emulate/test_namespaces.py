@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.emulate.namespaces import forbidden, unshare_command, why_refused
+from testbed.emulate.namespaces import forbidden, unshare_command, why_ended, why_refused
 
 ROOT = Path(__file__).resolve().parents[3]
 #: a user namespace in which a limit is set to nothing, then a process without any capability: an ordinary user
@@ -43,6 +43,29 @@ def test_an_unknown_reason_is_passed_on_in_one_line() -> None:
     message = why_refused("unshare: unshare failed: Operation not permitted\n")
     assert "(unshare: unshare failed: Operation not permitted)" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "message"),
+    [
+        (-9, "", "the lab's first process was killed while it came up, by SIGKILL"),
+        (-15, "a\nlast words\n", "the lab's first process was killed while it came up, by SIGTERM: last words"),
+        (
+            1,
+            "unshare: sigprocmask unblock failed: Invalid argument\n",
+            "the lab's first process was killed while it came up",
+        ),
+        (1, "ModuleNotFoundError: no x\n", "the lab's holder ended while it built the lab: ModuleNotFoundError: no x"),
+        (3, "", "the lab's holder ended while it built the lab: exit status 3"),
+    ],
+)
+def test_namespaces_are_not_blamed_for_another_end(status: int, said: str, message: str) -> None:
+    assert why_ended(status, said) == message
+
+
+def test_what_unshare_itself_says_is_a_refusal() -> None:
+    said = "unshare: unshare failed: Operation not permitted\n"
+    assert why_ended(1, said) == why_refused(said)
 
 
 def test_root_makes_no_user_namespace_and_others_do() -> None:

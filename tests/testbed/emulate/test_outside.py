@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from testbed.emulate.outside import Line, running
+from testbed.emulate.outside import Holding, Line, running
 from testbed.lab import Lab, LabError
 
 pytestmark = pytest.mark.lab
@@ -35,6 +37,27 @@ def test_a_box_that_does_not_start_is_an_error_with_its_last_words(policy: Path)
     with pytest.raises(LabError, match=r"box ended at once, status 1: .*No module named no_such_module"):
         lab.start()
     assert [name for name in running() if name.split(".")[0] == str(os.getpid())] == mine
+
+
+@pytest.mark.parametrize("whom", ["unshare", "holder"])
+def test_a_process_that_is_killed_while_the_lab_comes_up_is_said_to_have_been_killed(
+    whom: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Holding._await_ready
+
+    def kill_first(self: Holding) -> None:
+        pid = self._process.pid
+        if whom == "holder":
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            while not (there := children.read_text().split()):
+                time.sleep(0.001)
+            pid = int(there[0])
+        os.kill(pid, signal.SIGKILL)
+        waiting(self)
+
+    monkeypatch.setattr(Holding, "_await_ready", kill_first)
+    with pytest.raises(LabError, match=r"^the lab's first process was killed while it came up"):
+        Lab(topology="small").start()
 
 
 def test_the_callers_process_stays_as_it_was() -> None:

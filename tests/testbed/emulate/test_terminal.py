@@ -62,5 +62,45 @@ def test_the_labs_shell_survives_ctrl_c_and_leaves_with_ctrl_d() -> None:
     assert status == 0
 
 
+@pytest.mark.lab
+def test_lines_that_are_typed_ahead_or_pasted_wait_for_the_prompt() -> None:
+    pasted = "client sleep 1\nclient echo one$((0 + 1))\nhosts\nclient echo two$((1 + 1))\n"
+    shown, status = play(["shell", "--topology", "small"], [("penstock> ", pasted), ("two$((1 + 1))\r\ntwo", "exit\n")])
+    said = [line for line in shown.splitlines() if not line.startswith("penstock> ")]
+    assert [line for line in said if line.startswith("one$")] == ["one$((0 + 1))"], shown  # no shell runs on the host
+    assert any(line.startswith("client     subscriber") for line in said)
+    assert status == 0
+
+
+@pytest.mark.lab
+def test_a_command_that_reads_gets_its_lines_and_the_prompt_the_rest() -> None:
+    pasted = "client head -n 1\nfor head\nclient cat\nfor cat\nmore for cat\n\x04client echo ends there\nclient  hea"
+    shown, status = play(
+        ["shell", "--topology", "small"],
+        [("penstock> ", pasted), ("> client  hea", "d -c 5\nabcde\nexit\n")],
+    )
+    lines = shown.splitlines()
+    assert lines.count("for head") == 2, shown  # as it was typed, and by head
+    assert lines.count("for cat") == lines.count("more for cat") == 2, shown
+    assert "no host or command" not in shown
+    assert shown.count("abcde") == 2, shown
+    assert status == 0
+
+
+@pytest.mark.lab
+def test_ctrl_c_interrupts_a_command_that_has_not_read_what_was_typed() -> None:
+    shown, status = play(
+        ["shell", "--topology", "small"],
+        [
+            ("penstock> ", "client sleep 100\n"),
+            ("\n", "typed ahead\nand more\n"),
+            ("ahead", "\x03"),
+            ("penstock> ", "exit\n"),
+        ],
+    )
+    assert "no host or command 'typed'" not in shown  # as in any terminal, Ctrl-C throws away what was typed ahead
+    assert status == 0
+
+
 def test_pipes_are_no_terminal() -> None:
     assert not is_terminal() or os.isatty(0)

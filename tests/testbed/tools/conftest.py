@@ -13,8 +13,10 @@ from testbed.topology import Way, national
 pytest.register_assert_rewrite("tests.testbed.tools.living")
 
 
+TOPOLOGY = national(name="tools", subscribers=len(TOOLS), access=("direct",), transit=0, abroad=Way())
+
+
 @pytest.fixture(scope="session")
 def abroad() -> Iterator[Lab]:
-    topology = national(name="tools", subscribers=len(TOOLS), access=("direct",), transit=0, abroad=Way())
-    with Lab(topology=topology) as lab:
+    with Lab(topology=TOPOLOGY) as lab:
         yield lab

@@ -55,7 +55,7 @@ def lives(lab: Lab, name: str) -> None:
     serving = tool.serve(relay)
     try:
         tunnel = serving.connect(client, _LIMIT_S)
-        carries_everything(client, tunnel, tool.kind)
+        carries_everything(client, tunnel, tool.kind, lab.sites[-1].ipv6 if lab.facts()["ipv6"] else "")
         assert tunnel.via.exit == serving.address
         assert 0 < tunnel.ready_s < _LIMIT_S
         assert tunnel.reconnects() == 0
@@ -85,8 +85,8 @@ def lives(lab: Lab, name: str) -> None:
     assert left(relay) == before_relay
 
 
-def carries_everything(client: Host, tunnel: Tunnel, kind: Kind) -> None:
-    """Through it a request comes out at the relay, past it at the subscriber."""
+def carries_everything(client: Host, tunnel: Tunnel, kind: Kind, ipv6: str) -> None:
+    """Through it a request comes out at the relay, past it at the subscriber; `ipv6`: a site's, "" if there is none."""
     assert tunnel.alive()
     assert exit_address(client, tunnel.via, limit_s=_LONG_S) == tunnel.via.exit
     own = client.ipv4.rpartition(".")[0] + ".78"
@@ -95,5 +95,9 @@ def carries_everything(client: Host, tunnel: Tunnel, kind: Kind) -> None:
     assert not went_through(client, direct, limit_s=_LONG_S)
     unbound = exit_address(client, Via(), limit_s=_LONG_S)
     assert unbound == (tunnel.via.exit if kind is Kind.TUNNEL else client.ipv4)
-    asked = client.run(["curl", "-sS", "--max-time", "2", "http://[2001:db8:203::14]/where"])
-    assert (asked.status != 0) == (kind is Kind.TUNNEL), "IPv6 went past the tunnel"
+    if ipv6:
+        asked = client.run(["curl", "-sS", "--max-time", "5", f"http://[{ipv6}]/where"])
+        assert (asked.status != 0) == (kind is Kind.TUNNEL), "a tunnel takes IPv6 too, and leads it nowhere"
+        own6 = f"2001:db8:1:{int(client.name.removeprefix('client') or 1):x}::77"
+        past = client.run(["curl", "-sS", "--max-time", "5", "--interface", "host!" + own6, f"http://[{ipv6}]/where"])
+        assert past.stdout == own6 + "\n"

@@ -16,6 +16,7 @@ from testbed.tools import TOOLS, went_through
 from testbed.tools.daemons import Daemon
 from testbed.tools.places import Spot
 from testbed.tools.serving import Client, Server, of_daemon
+from testbed.topology import Way, national
 from tests.testbed.tools.living import comes_within, left, own_host
 from tests.testbed.tools.pretended import Pretended, Started
 from tests.testbed.workloads.on_this_machine import Ended
@@ -122,7 +123,7 @@ def test_tools_and_clients_do_not_meet(abroad: Lab) -> None:
 
 @pytest.mark.lab
 def test_when_the_lab_is_gone_everything_is_dead_and_closing_is_no_error() -> None:
-    with Lab(topology="national") as lab:
+    with Lab(topology=national(name="one", subscribers=1, access=("direct",), transit=0, abroad=Way())) as lab:
         serving = TOOLS["ssh"].serve(lab.host("relay"))
         tunnel = serving.connect(lab.client, 20)
     assert comes_within(lambda: not tunnel.alive())

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import ssl
+import struct
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from testbed.result import Outcome
-from testbed.workload import Ask, Target
+from testbed.tool import Via
+from testbed.workload import Ask, Done, Host, Observation, Target
 from testbed.workloads.web import Browser, Web, WebWithoutSni
 from tests.testbed.workloads.on_this_machine import Ended, Saying, ThisMachine
 
@@ -55,32 +54,6 @@ class Server:
                     peer.sendall(self.answer)
             except OSError:
                 raw.close()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a lab's authority")])
-    names = [x509.DNSName("blocked.example"), x509.DNSName("localhost"), x509.IPAddress(ip_address("203.0.113.10"))]
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 @pytest.fixture
@@ -218,6 +191,39 @@ def test_the_cause_of_a_failed_connect_comes_from_the_verbose_log() -> None:
     assert seen.seconds == 0.04
 
 
+@pytest.mark.parametrize("end", ["reset", "silence"])
+@pytest.mark.parametrize("workload", [Web(), Browser()])
+def test_a_transfer_that_fails_in_tls_tells_when_tcp_was_connected(workload: Web | Browser, end: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def meet() -> None:
+            listening.settimeout(20)
+            peer, _ = listening.accept()
+            peer.recv(65536)
+            time.sleep(0.3 if end == "reset" else 4)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+
+        thread = threading.Thread(target=meet, daemon=True)
+        thread.start()
+        target = Target(name="page", about="a page", host=f"localhost:{port}", workload=workload.name, listed=True)
+        limit_s = 10 if end == "reset" else 2
+        seen = workload.measure(Ask(host=ThisMachine(), target=target, limit_s=limit_s, truth={}))
+        thread.join(10)
+    assert seen.failure == ("connection_reset" if end == "reset" else "generic_timeout_error")
+    assert seen.tls_s is None
+    assert seen.connect_s is not None
+    assert seen.seconds is not None
+    assert 0 < seen.connect_s < seen.seconds - 0.25
+
+
+def test_the_time_of_connecting_is_counted_from_the_logs_end_over_midnight_too() -> None:
+    log = "23:59:59.980000 * Connected to blocked.example\n00:00:00.010000 * Closing connection 0\n"
+    assert Web().measure(_saying(35, "Connection reset by peer", log)).connect_s == pytest.approx(0.01)
+    assert Web().measure(_saying(28, "Connection timed out", "12:00:00.1 *   Trying\n")).connect_s is None
+
+
 def test_a_mistake_of_ours_is_no_result() -> None:
     assert Web().measure(_saying(3, "URL using bad/illegal format")).outcome is Outcome.NO_RESULT
 
@@ -238,3 +244,38 @@ def test_curl_is_told_the_source_and_the_family() -> None:
     assert words[:2] == ["curl", "-q"]
     assert "--ipv6" in words
     assert words[words.index("--interface") + 1] == "host!2001:db8::5"
+
+
+def test_through_a_tool_the_page_counts_only_if_it_came_out_there(server: Server, certificate: Path) -> None:
+    def through(exit: str, answer: str) -> Observation:
+        ask = dataclasses.replace(_ask(server, certificate), via=Via(source="127.0.0.1", exit=exit))
+        server.page("This is blocked.example.\n")
+        asked = _Twice(ask.host, then=Ended(stdout=f"{answer}\n\n{{}}"))
+        return Web().measure(dataclasses.replace(ask, host=asked))
+
+    seen = through("198.51.100.201", "198.51.100.201")
+    assert (seen.outcome, seen.exit_address) == (Outcome.OK, "198.51.100.201")
+    past = through("198.51.100.201", "10.0.0.1")
+    assert past.outcome is Outcome.NO_RESULT
+    assert "it went past the tool: the server saw 10.0.0.1" in past.note
+
+
+class _Twice:
+    """Runs the first command, and answers the second."""
+
+    def __init__(self, host: Host, then: Ended) -> None:
+        self._host, self._then, self._asked = host, then, 0
+
+    def run(self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None) -> Done:
+        self._asked += 1
+        return self._host.run(argv, timeout=timeout, env=env) if self._asked == 1 else self._then
+
+
+def test_a_proxy_is_asked_for_the_page_and_nobody_else(server: Server, certificate: Path) -> None:
+    host = Saying(ended=Ended())
+    ask = dataclasses.replace(_ask(server, certificate), host=host, via=Via(proxy="socks5h://127.0.0.1:1080", exit="x"))
+    Web().measure(ask)
+    (words,) = host.asked
+    assert words[words.index("--proxy") + 1] == "socks5h://127.0.0.1:1080"
+    assert "--noproxy" not in words
+    assert "--interface" not in words

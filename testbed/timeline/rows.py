@@ -1,0 +1,119 @@
+"""What clients saw along a timeline, made into rows: how far each can be trusted, and what the policy means.
+
+A row during which the box or the tool's server was dead has no result, whatever the client saw. It measures nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbed.fidelity import WITHOUT_BOX, BoxWatch, Judgement
+from testbed.result import Fidelity, Outcome, Row
+from testbed.slowed_by import of_row
+from testbed.timeline.values import Actor, Timeline
+from testbed.tool import Serving
+from testbed.workload import Observation, no_result
+
+TRANSFER, CONNECT, STAY = "transfer", "connect", "stay"  #: workloads of a timeline's rows
+#: seconds that a box may add to one packet in a hundred before a row is suspect. Nothing here is a race that a late box
+#: loses; a tenth of a second is what people begin to notice, and less than what the mildest of the policies does
+MAX_ADDED_S = 0.1
+_REPEAT = 10_000  #: attempts of the second time through a timeline are counted from here on
+
+
+@dataclass(slots=True, kw_only=True)
+class Rows:
+    """The rows of one leg. Safe for threads, as far as `record` is."""
+
+    run: str
+    timeline: Timeline
+    policy: str
+    seed: int
+    record: Callable[[Row], None]
+    link_means: str
+    slowed_by: str
+    watch: BoxWatch | None
+    serving: Mapping[str, Serving]
+    repeat: int
+    _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(
+        self,
+        actor: Actor,
+        *,
+        workload: str,
+        target: str,
+        transfer: str,
+        phase: str,
+        begin_s: float,
+        end_s: float,
+        seen: Observation,
+        dead: str = "",
+        source: str = "",
+        **measures: Any,
+    ) -> None:
+        """Judge what was seen and record it; `measures`: further columns."""
+        judged = self.watch.judge(begin_s, end_s) if self.watch else WITHOUT_BOX
+        serving = self.serving.get(actor.tool)
+        if not dead and serving is not None and not serving.alive():
+            dead = f"the server of {actor.tool} has ended"
+        if judged.fidelity is Fidelity.NONE or dead:
+            reason = judged.reason if judged.fidelity is Fidelity.NONE else dead
+            saw = f"the client saw: {seen.outcome.value} {seen.failure}".strip()
+            judged = Judgement(
+                fidelity=Fidelity.NONE, reason=reason, added_p99_s=judged.added_p99_s, drops=judged.drops
+            )
+            seen = no_result(f"{reason}; {saw}")
+        elif seen.outcome is Outcome.NO_RESULT:
+            judged = Judgement(
+                fidelity=Fidelity.NONE, reason=seen.note, added_p99_s=judged.added_p99_s, drops=judged.drops
+            )
+        access = self.timeline.network.node(actor.subscriber).access
+        meant = self.timeline.means(self.policy, phase, access=access, tool=actor.tool, transfer=transfer)
+        with self._lock:
+            self._counts[actor.name, workload, target] += 1
+            number = self._counts[actor.name, workload, target]
+        self.record(
+            Row(
+                run=self.run,
+                scenario=self.timeline.name,
+                backend="emulate",
+                seed=self.seed,
+                policy=self.policy,
+                subscriber=actor.subscriber,
+                access=access,
+                tool=actor.tool,
+                workload=workload,
+                target=target,
+                attempt=number + _REPEAT * (self.repeat - 1),
+                phase=phase,
+                started_s=round(begin_s, 6),
+                outcome=seen.outcome,
+                failure=seen.failure,
+                seconds=None if seen.seconds is None else round(seen.seconds, 6),
+                time_to_first_byte=seen.time_to_first_byte,
+                goodput=None if seen.goodput is None else round(seen.goodput, 1),
+                bytes=seen.bytes,
+                intended=meant.outcome if meant else Outcome.OK,
+                fidelity=judged.fidelity,
+                fidelity_reason=judged.reason,
+                box_added_p99_s=judged.added_p99_s,
+                queue_drops=judged.drops,
+                address=source,
+                link_means=self.link_means,
+                connect_s=seen.connect_s,
+                tls_s=seen.tls_s,
+                note=seen.note,
+                slowed_by=of_row(self.slowed_by, meant.outcome if meant else Outcome.OK),
+                **_rounded(measures),
+            )
+        )
+
+
+def _rounded(measures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(one, 6) if isinstance(one, float) else one for name, one in measures.items()}
