@@ -5,6 +5,8 @@ What a rule does, `striking` and `slowing` carry out; what a packet told, the re
 
 from __future__ import annotations
 
+from typing import Final
+
 from middlebox.action import Log
 from middlebox.chance import fraction
 from middlebox.counting import Thresholds
@@ -17,13 +19,16 @@ from middlebox.residual import Residual
 from middlebox.striking import Striking
 from middlebox.verdict import Decision, Disposition
 
+_ASK: Final = Disposition.INSPECT
+_LET_GO: Final = Disposition.PASS
+
 
 class Asking:
     """The rules of one box, and the clock that they are awake by."""
 
     __slots__ = (
-        *("_always", "_inside", "_reader", "_residual", "_rules", "_seed", "_striking", "_thresholds"),
-        *("phase", "since_ns"),
+        *("_always", "_inside", "_logs", "_reader", "_residual", "_rules", "_seed", "_slows", "_striking"),
+        *("_thresholds", "phase", "since_ns"),
     )
 
     def __init__(self, policy: Policy, seed: int, reader: Reader, residual: Residual, striking: Striking) -> None:
@@ -32,6 +37,8 @@ class Asking:
         self._seed = seed
         self._rules = policy.rules
         self._always = tuple(rule for rule in policy.rules if not rule.asks)  # asked at each packet
+        self._logs = frozenset(r.name for r in policy.rules if all(isinstance(one, Log) for one in r.actions))
+        self._slows = frozenset(rule.name for rule in policy.rules if rule.slows)
         self._inside = Within(policy.ability.inside)
         self._reader = reader
         self._residual = residual
@@ -52,20 +59,18 @@ class Asking:
     def ask(self, packet: Passing) -> Decision:
         """Ask the rules in their order; the first that matches decides, unless it only logs."""
         flow = packet.flow
-        if flow is not None and flow.passed is not None:
-            return self._untouched(packet)
         rules = self._rules if packet.changed or flow is None else self._always
-        if not rules:
+        if not rules or (flow is not None and flow.passed is not None):
             return self._untouched(packet)
         logged: Decision | None = None
         look = self.look(packet)
         for rule in rules:
             if rule.match.test(look) is not True or not self._may(rule, packet):
                 continue
-            if flow is not None and rule.slows and flow.suffers(rule):
+            if flow is not None and rule.name in self._slows and flow.suffers(rule):
                 return logged or self._untouched(packet)  # what it does lies on the flow already
             decision = self._striking.strike(rule, packet, look)
-            if not all(isinstance(action, Log) for action in rule.actions):
+            if rule.name not in self._logs:
                 return decision
             logged = logged or decision
         return logged or self._untouched(packet)
@@ -79,7 +84,7 @@ class Asking:
 
         What slows a flow lies on it also while its rule sleeps, and then does nothing.
         """
-        if not rule.slows and not self.awake(rule, packet.now_ns):
+        if rule.name not in self._slows and not self.awake(rule, packet.now_ns):
             packet.say(f"rule '{rule.name}' matches, but it sleeps now")
             return False
         if rule.chance < 1 and fraction(self._seed, rule.name, packet.text) >= rule.chance:
@@ -95,10 +100,12 @@ class Asking:
     def _untouched(self, packet: Passing) -> Decision:
         """No rule matches; the flow is settled if none can match any more."""
         flow = packet.flow
-        if flow is not None and not self._always and self._reader.finished(flow):
+        if flow is None:
+            return packet.passed(_ASK)
+        if not self._always and self._reader.finished(flow):
             flow.settled = True
             flow.facts.clear()  # nobody will ask for them again
-        if flow is None or not flow.settled or flow.dropping is not None or flow.rewriting is not None:
-            return packet.passed()
-        later = bool(self._residual) and self._residual.concerns(packet.view, packet.now_ns)
-        return packet.passed(Disposition.INSPECT if later else Disposition.PASS)
+        if not flow.settled or flow.dropping is not None or flow.rewriting is not None:
+            return packet.passed(_ASK)
+        later = self._residual.count > 0 and self._residual.concerns(packet.view, packet.now_ns)
+        return packet.passed(_ASK if later else _LET_GO)

@@ -11,7 +11,12 @@ from middlebox.flow import Flow, Progress, looks_like_an_answer
 from middlebox.flows import FlowTable
 from middlebox.packet import ACK, FIN, RST, SYN, TCP, PacketView
 from middlebox.stream import distance
-from middlebox.verdict import Direction
+from middlebox.verdict import TO_CLIENT, TO_SERVER, Direction
+
+
+def _begins(view: PacketView) -> int:
+    """The sequence number of the first byte that a segment may carry (RFC 9293, 3.4: SYN takes a number)."""
+    return (view.seq + 1) & 0xFFFF_FFFF if view.flags & SYN else view.seq
 
 
 def segment_of(view: PacketView) -> Segment:
@@ -29,12 +34,12 @@ def segment_of(view: PacketView) -> Segment:
 class Doubting:
     """Which packets a box takes for what they say they are."""
 
-    __slots__ = ("_ability", "_credulous")
+    __slots__ = ("_ability", "credulous")
 
     def __init__(self, ability: Ability) -> None:
         self._ability = ability
-        # a box that checks nothing but the header's shape: most packets need no further look
-        self._credulous = (
+        #: it checks nothing but the header's shape: most packets need no further look
+        self.credulous = (
             ability.minimum_ttl == 0
             and ability.extension_headers
             and not ability.verify_checksums
@@ -43,7 +48,7 @@ class Doubting:
 
     def doubt(self, view: PacketView) -> str:
         """Why the box neither reads this packet nor lets it move its state; "" if it does."""
-        if self._credulous and not view.malformed:
+        if self.credulous and not view.malformed:
             return ""
         able = self._ability
         if view.ttl < able.minimum_ttl:
@@ -66,25 +71,27 @@ class Doubting:
 class TcpBelief:
     """Moves TCP flows by the segments that the box believes."""
 
-    __slots__ = ("_ability", "_moves", "_readers", "_table", "_tcp")
+    __slots__ = ("_moves", "_readers", "_reads_down", "_reads_up", "_table", "_tcp", "ends_all")
 
     def __init__(self, ability: Ability, table: FlowTable, readers: tuple[str, ...]) -> None:
-        self._ability = ability
         self._tcp: Tcp = ability.tcp
         self._table = table
         self._moves = bool(ability.tcp.resynchronise)
+        self._reads_up = TO_SERVER in ability.inspect.directions
+        self._reads_down = TO_CLIENT in ability.inspect.directions
+        #: a stranger's segment may end all connections
+        self.ends_all = ability.tcp.end_check is EndCheck.NOTHING and ability.tcp.end_effect is not EndEffect.IGNORE
         self._readers = readers  # the dissectors that the policy wants on TCP
 
-    def find(self, view: PacketView, now_ns: int) -> Flow | None:
-        """The known flow of a segment.
+    def still(self, flow: Flow, view: PacketView) -> Flow | None:
+        """The known flow of a segment with SYN; None if that begins a new connection instead.
 
-        A SYN begins a new one on a flow that was closing, and on one of which nothing more is wanted: a driver may
-        have let the kernel pass the end of that.
+        It does on a flow that was closing, and on one of which nothing more is wanted: a driver may have let the kernel
+        pass the end of that.
         """
-        flow = self._table.find(view, now_ns)
-        if flow is None or not view.flags & SYN or segment_of(view) is not Segment.SYN:
+        if segment_of(view) is not Segment.SYN:
             return flow
-        over = flow.closing or (flow.settled and flow.untouched)
+        over = flow.closing or (flow.settled and flow.free)
         if over and Segment.SYN in self._tcp.create:
             self._table.forget(flow)
             return None
@@ -103,31 +110,33 @@ class TcpBelief:
 
     def follow(self, flow: Flow, view: PacketView, direction: Direction) -> str:
         """Move the flow's state by a segment, before its payload is read; say what changed, "" for nothing."""
-        kind = segment_of(view)
-        tcp = self._tcp
+        flags = view.flags
+        if direction is TO_SERVER:
+            if flags & ACK:
+                if flow.syn_ack:
+                    flow.acked = True
+            elif flags & (SYN | RST) == SYN:
+                flow.syn = True
+            progress = flow.up
+            if progress is None:
+                wanted = self._reads_up and not flow.stopped
+                progress = flow.up = Progress(self._readers if wanted else (), _begins(view))
+        else:
+            if flags & (SYN | ACK | RST) == SYN | ACK:
+                flow.syn_ack = True
+            progress = flow.down
+            if progress is None:
+                wanted = self._reads_down and not flow.stopped
+                progress = flow.down = Progress(self._readers if wanted else (), _begins(view))
         said = ""
-        if kind is Segment.SYN and direction is Direction.TO_SERVER:
-            flow.syn = True
-        elif kind is Segment.SYN_ACK and direction is Direction.TO_CLIENT:
-            flow.syn_ack = True
-        elif direction is Direction.TO_SERVER and flow.syn_ack and view.flags & ACK and kind is not Segment.SYN:
-            flow.acked = True
-        begins = (view.seq + (1 if view.flags & SYN else 0)) & 0xFFFF_FFFF
-        progress = flow.progress(direction)
-        if progress is None:
-            wanted = direction in self._ability.inspect.directions and not flow.stopped
-            progress = Progress(self._readers if wanted else (), begins)
-            if direction is Direction.TO_SERVER:
-                flow.up = progress
-            else:
-                flow.down = progress
-        awake = flow.resynchronising or tcp.end_effect is not EndEffect.RESYNCHRONISE
-        if awake and self._moves and kind in tcp.resynchronise:
+        tcp = self._tcp
+        awake = self._moves and (flow.resynchronising or tcp.end_effect is not EndEffect.RESYNCHRONISE)
+        if awake and segment_of(view) in tcp.resynchronise:
             flow.resynchronising = False
-            said = self._move(flow, view, direction, begins)
-        if view.flags & (FIN | RST):
+            said = self._move(flow, view, direction, _begins(view))
+        if flags & (FIN | RST):
             flow.closing = True
-            if kind in tcp.end or (view.flags & FIN and Segment.FIN in tcp.end):
+            if segment_of(view) in tcp.end or (flags & FIN and Segment.FIN in tcp.end):
                 said = self._end(flow, view, progress) or said
         return said
 
@@ -162,10 +171,10 @@ class TcpBelief:
 
     def end_all(self, view: PacketView) -> bool:
         """Under `end_check: nothing` a stranger's RST or FIN ends every connection of the box; True if it did."""
+        if not self.ends_all:
+            return False
         kind = segment_of(view)
         tcp = self._tcp
-        if tcp.end_check is not EndCheck.NOTHING or tcp.end_effect is EndEffect.IGNORE:
-            return False
         if kind not in tcp.end and not (view.flags & FIN and Segment.FIN in tcp.end):
             return False
         for flow in self._table.all():

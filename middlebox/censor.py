@@ -7,13 +7,14 @@ How packets reach it and what carries its decisions out are the drivers' busines
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from middlebox.action import AnswerDns
 from middlebox.asking import Asking
 from middlebox.believing import Doubting, TcpBelief
 from middlebox.chance import fraction
 from middlebox.coming import Coming
-from middlebox.flow import Flow, flow_text, looks_like_an_answer
+from middlebox.flow import Flow, looks_like_an_answer
 from middlebox.flows import FlowTable
 from middlebox.fragments import Reassembly
 from middlebox.packet import FIN, RST, SYN, TCP, view
@@ -23,10 +24,15 @@ from middlebox.reading import MAX_MESSAGES, Reader
 from middlebox.residual import Residual
 from middlebox.slowing import SlowingHands
 from middlebox.striking import Striking
-from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdict
+from middlebox.verdict import TO_CLIENT, Decision, Direction, Disposition, Emission, Verdict
 
 #: told, for each packet, its number, its flow, and what was seen and believed, a sentence each
 Explain = Callable[[int, str, tuple[str, ...]], None]
+
+_PASS: Final = Verdict.PASS
+_ASK: Final = Disposition.INSPECT
+_LET_GO: Final = Disposition.PASS
+_ENDS: Final = FIN | RST
 
 
 class Censor:
@@ -50,6 +56,7 @@ class Censor:
         self._reader = Reader(policy)
         self._tcp = TcpBelief(ability, self._connections, self._reader.on_tcp)
         self._doubting = Doubting(ability)
+        self._credulous = self._doubting.credulous
         self._residual = Residual(rules, ability.limits.residual)
         self._slowing = SlowingHands(self.seed, rules, ability.limits.buckets, self._coming)
         self._striking = Striking(ability, self.seed, rules, self._residual, self._slowing, self._coming)
@@ -86,16 +93,39 @@ class Censor:
         if not self._asking.since_ns:
             self._asking.since_ns = now_ns
         number = self._number
-        self._number += 1
-        said: list[str] | None = None if self._explain is None else []
+        self._number = number + 1
         seen = view(raw)
         if seen is None:
             self._unreadable += 1
-            decision = Decision(number=number, t_ns=now_ns, verdict=Verdict.PASS, reason="not an IP packet")
-        else:
-            decision = self._decide(Passing(number, now_ns, raw, seen, said))
-        if self._explain is not None and said is not None:
-            self._explain(number, decision.flow, tuple(said))
+            decision = Decision(number, now_ns, _PASS, reason="not an IP packet")
+            if self._explain is not None:
+                self._explain(number, "", ())
+            return decision
+        if self._explain is not None or seen.is_fragment:
+            return self._told(Passing(number, now_ns, raw, seen, None if self._explain is None else []))
+        flow = (self._connections if seen.proto == TCP else self._others).find(seen, now_ns)
+        if flow is not None:
+            if seen.flags & SYN:
+                flow = self._tcp.still(flow, seen)
+            elif flow.settled and flow.free and self._credulous and not seen.malformed and not self._residual.count:
+                # nearly every packet of a long flow: no rule can match any more, and nobody is remembered
+                if seen.flags & _ENDS:
+                    self._tcp.follow(flow, seen, flow.direction(seen))
+                return Decision(number, now_ns, _PASS, flow, "", "", "", (), None, 0, _LET_GO)
+        packet = Passing(number, now_ns, raw, seen, None)
+        packet.flow = flow
+        return self._decide(packet)
+
+    def _told(self, packet: Passing) -> Decision:
+        """Decide on a packet that must be explained, or comes in a fragment."""
+        if packet.view.is_fragment:
+            self._join(packet)
+        seen = packet.view
+        flow = (self._connections if seen.proto == TCP else self._others).find(seen, packet.now_ns)
+        packet.flow = self._tcp.still(flow, seen) if flow is not None and seen.flags & SYN else flow
+        decision = self._decide(packet)
+        if self._explain is not None:
+            self._explain(packet.number, decision.flow, tuple(packet.said or ()))
         return decision
 
     def due(self, now_ns: int) -> list[Emission]:
@@ -135,25 +165,23 @@ class Censor:
         }
 
     def _decide(self, packet: Passing) -> Decision:
-        if packet.view.is_fragment:
-            self._join(packet)
-        seen = packet.view
-        doubt = self._doubting.doubt(seen) if packet.believed else ""
-        if doubt:
-            packet.believed = False
-            self._unbelieved += 1
-            packet.say(f"not believed: {doubt}")
-        find = self._tcp.find if seen.proto == TCP else self._others.find
-        flow = packet.flow = find(seen, packet.now_ns)
-        if flow is not None and flow.settled and flow.dropping is None and flow.rewriting is None:
-            packet.text = flow.text
-            if not self._residual or not self._residual.find(seen, packet.now_ns):
-                return self._settled(packet, flow)
+        """Decide on a packet whose flow has been looked for."""
+        seen, flow, residual = packet.view, packet.flow, self._residual
+        if packet.believed and (seen.malformed or not self._credulous):
+            doubt = self._doubting.doubt(seen)
+            if doubt:
+                packet.believed = False
+                self._unbelieved += 1
+                packet.say(f"not believed: {doubt}")
+        struck = flow is not None and (flow.dropping is not None or flow.rewriting is not None)
+        remembered = residual.count > 0
+        if flow is not None and flow.settled and not struck and not (remembered and residual.find(seen, packet.now_ns)):
+            return self._settled(packet, flow)
         self._place(packet)
         decision: Decision | None = None
-        if flow is not None and (flow.dropping is not None or flow.rewriting is not None):
+        if struck:
             decision = self._striking.enforce(packet)
-        if decision is None and self._residual:
+        if decision is None and remembered:
             decision = self._remember(packet)
         if decision is None:
             if packet.believed:
@@ -161,24 +189,26 @@ class Censor:
             decision = self._asking.ask(packet)
             if packet.changed and packet.believed and packet.flow is not None:
                 decision = self._pipelined(packet, packet.flow, decision)
-        if packet.flow is not None:
-            packet.flow.packets += 1
-            if packet.flow.slowed:
+        flow = packet.flow
+        if flow is not None:
+            flow.packets += 1
+            if flow.slowed:
                 decision = self._slowing.meet(packet, decision, self._asking.moment)
-        if self._striking.revoked:
-            decision = decision._replace(revokes=tuple(self._striking.revoked))
-            self._striking.revoked.clear()
+        revoked = self._striking.revoked
+        if revoked:
+            decision.revokes = tuple(revoked)
+            revoked.clear()
         return decision
 
     def _settled(self, packet: Passing, flow: Flow) -> Decision:
         """A packet of a flow that no rule can match any more, and that nobody remembers."""
         seen = packet.view
-        if seen.proto == TCP and seen.flags & (SYN | FIN | RST):  # follow it as far as its end
-            self._tcp.follow(flow, seen, flow.direction(seen))
-        later = bool(self._residual) and self._residual.concerns(seen, packet.now_ns)
-        decision = packet.passed(Disposition.INSPECT if later else Disposition.PASS)
+        packet.direction = flow.direction(seen)
+        if seen.flags & (SYN | _ENDS):  # follow it as far as its end
+            self._tcp.follow(flow, seen, packet.direction)
+        later = self._residual.count > 0 and self._residual.concerns(seen, packet.now_ns)
+        decision = packet.passed(_ASK if later else _LET_GO)
         if flow.slowed:
-            packet.flow, packet.direction = flow, flow.direction(seen)
             decision = self._slowing.meet(packet, decision, self._asking.moment)
         return decision
 
@@ -211,50 +241,45 @@ class Censor:
                 packet.say(f"a new flow{', picked up in its middle' if flow.picked_up else ''}: {flow.text}")
             packet.flow = flow
         if flow is not None:
-            packet.direction, packet.text = flow.direction(seen), flow.text
+            packet.direction = flow.direction(seen)
         elif looks_like_an_answer(seen):
-            packet.direction = Direction.TO_CLIENT
-            packet.text = flow_text(seen.proto, seen.dst, seen.dst_port, seen.src, seen.src_port)
-        else:
-            packet.text = flow_text(seen.proto, seen.src, seen.src_port, seen.dst, seen.dst_port)
+            packet.direction = TO_CLIENT
 
     def _read(self, packet: Passing) -> None:
         """Move the flow's state by the packet and read its payload, once."""
-        if packet.followed:
-            return
-        packet.followed = True
-        flow, seen = packet.flow, packet.view
         if packet.read:
             return
         packet.read = True
-        if seen.proto == TCP and self._tcp.end_all(seen):
+        flow, seen = packet.flow, packet.view
+        if self._tcp.ends_all and seen.proto == TCP and self._tcp.end_all(seen):
             packet.say("an end of any connection ends all that this box knows")
         if flow is None:
             return
         if flow.packets == 0:
             packet.changed = True
+        table = self._others
         if seen.proto == TCP:
+            table = self._connections
             said = self._tcp.follow(flow, seen, packet.direction)
             if said:
                 packet.say(said)
         if seen.payload_len and not flow.stopped:
             flow.payloads += 1
             changed, said = self._reader.read(flow, seen, packet.direction)
-            self._account(flow)
+            table.account(flow)
             if flow.counted and self._connections.buffered + self._others.buffered > self._ability.limits.buffered:
                 self._gave_up += 1
                 changed, said = self._reader.stop(flow, "out of memory for what waits to be read: given up")
-                self._account(flow)
-            packet.changed = packet.changed or changed
+                table.account(flow)
+            if changed:
+                packet.changed = True
             if said:
                 packet.say(said)
 
-    def _account(self, flow: Flow) -> None:
-        """Count anew what a flow keeps unread."""
-        (self._connections if flow.proto == TCP else self._others).account(flow)
-
     def _pipelined(self, packet: Passing, flow: Flow, decision: Decision) -> Decision:
         """Ask the rules about further messages in the same packet, until one of them is struck."""
+        if not flow.counted and not flow.gone:
+            return decision  # nothing waits to be read
         for _ in range(MAX_MESSAGES):
             if decision.rule:
                 break
@@ -263,7 +288,7 @@ class Censor:
                 break
             packet.say(said)
             decision = self._asking.ask(packet)
-        self._account(flow)
+        (self._connections if flow.proto == TCP else self._others).account(flow)
         return decision
 
     def _remember(self, packet: Passing) -> Decision | None:

@@ -6,23 +6,23 @@ The table of all flows is `flows`; what makes, moves and ends a TCP connection, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from middlebox.ability import Handshake
 from middlebox.action import Drop, Pass, Rewrite
 from middlebox.dissect.base import Fact, Follower
-from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text
+from middlebox.packet import ACK, ICMP, ICMPV6, SYN, TCP, UDP, PacketView, address_text, ends_of
 from middlebox.policy import Rule
 from middlebox.stream import Stream, distance
-from middlebox.verdict import Direction
+from middlebox.verdict import TO_CLIENT, TO_SERVER, Direction, Named
 
 if TYPE_CHECKING:
     from middlebox.slowing import Lying
 
 #: names of the transport protocols in flow texts; others are written as "ip-NUMBER"
-_NAMES = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}
+_NAMES: Final = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}
 #: ports below this belong to servers, when nothing else tells who is the client
-_WELL_KNOWN = 1024
+_WELL_KNOWN: Final = 1024
 
 
 def transport_name(proto: int) -> str:
@@ -121,13 +121,12 @@ class Progress:
             self.expected = (seq + length) & 0xFFFF_FFFF
 
 
-class Flow:
+class Flow(Named):
     """One flow as the box believes it to be."""
 
     __slots__ = (
+        "_text",
         "acked",
-        "client",
-        "client_port",
         "closing",
         "counted",
         "down",
@@ -135,6 +134,7 @@ class Flow:
         "facts",
         "following",
         "gone",
+        "key",
         "last_ns",
         "met",
         "packets",
@@ -143,26 +143,21 @@ class Flow:
         "pending",
         "picked_up",
         "proto",
+        "queued",
         "resynchronising",
         "rewriting",
-        "server",
-        "server_port",
         "settled",
         "slowed",
         "stopped",
         "syn",
         "syn_ack",
-        "text",
         "up",
     )
 
-    def __init__(self, proto: int, client: bytes, client_port: int, server: bytes, server_port: int) -> None:
+    def __init__(self, proto: int, key: bytes) -> None:
         self.proto = proto
-        self.client = client
-        self.client_port = client_port
-        self.server = server
-        self.server_port = server_port
-        self.text = flow_text(proto, client, client_port, server, server_port)
+        self.key = key  #: that of the client's packets
+        self.queued = 0  #: how often it stands in the table's queue
         self.last_ns = 0
         self.packets = 0
         self.payloads = 0  #: packets with payload
@@ -184,34 +179,43 @@ class Flow:
         self.rewriting: _Rewriting | None = None
         self.slowed: tuple[Lying, ...] = ()  #: what makes it slower, in the order in which packets meet it
         self.met: tuple[str, ...] = ()  #: rules with a threshold that have counted it
+        self._text = ""
 
     @property
-    def untouched(self) -> bool:
+    def text(self) -> str:
+        """ "tcp 10.0.0.1:40000>203.0.113.5:443", the client first; made when somebody asks."""
+        if not self._text:
+            self._text = flow_text(self.proto, *self.ends)
+        return self._text
+
+    @property
+    def free(self) -> bool:
         """True if nothing lies on it."""
         return self.dropping is None and self.rewriting is None and not self.slowed
 
     @property
     def ends(self) -> tuple[bytes, int, bytes, int]:
-        return self.client, self.client_port, self.server, self.server_port
+        """The client and its port, the server and its port."""
+        return ends_of(self.key)
 
     def direction(self, view: PacketView) -> Direction:
-        from_client = view.src_port == self.client_port and view.src == self.client
-        return Direction.TO_SERVER if from_client else Direction.TO_CLIENT
+        return TO_SERVER if view.key == self.key else TO_CLIENT
 
     @property
     def held(self) -> int:
         """Bytes of memory for what has come and has not been read."""
         held = 0
-        if self.up is not None and self.up.stream is not None:
-            held = self.up.stream.held
-        if self.down is not None and self.down.stream is not None:
-            held += self.down.stream.held
+        up, down = self.up, self.down
+        if up is not None and up.stream is not None:
+            held = up.stream.held
+        if down is not None and down.stream is not None:
+            held += down.stream.held
         if self.following is not None:
             held += sum(follower.held for follower in self.following.values())
         return held
 
     def progress(self, direction: Direction) -> Progress | None:
-        return self.up if direction is Direction.TO_SERVER else self.down
+        return self.up if direction is TO_SERVER else self.down
 
     def stop(self) -> None:
         """Nothing more of this flow is read, and what was kept for reading is let go."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from middlebox.dissect import DISSECTORS
 from middlebox.dissect import FIELDS as FACT_FIELDS
+from middlebox.dissect.base import Field
 from middlebox.fields import protocol_of
 from middlebox.flow import Flow, transport_name
 from middlebox.match import UNKNOWN, Within
 from middlebox.packet import ACK, FIN, PSH, RST, SYN, TCP, UDP, URG, PacketView
 from middlebox.verdict import Direction
 
-_FLAGS = ((FIN, "FIN"), (SYN, "SYN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG"))
-_FLAG_BIT = {name: bit for bit, name in _FLAGS}
+_FLAGS: Final = ((FIN, "FIN"), (SYN, "SYN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG"))
+_FLAG_BIT: Final = {name: bit for bit, name in _FLAGS}
 
 
 def flag_names(flags: int) -> tuple[str, ...]:
@@ -25,6 +28,22 @@ def flag_bits(names: str) -> int:
     for name in names.split("+"):
         bits |= _FLAG_BIT[name.strip().upper()]
     return bits
+
+
+class Told:
+    """A field that a dissector tells."""
+
+    __slots__ = ("field", "protocol", "transports")
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.protocol = protocol_of(field.name)
+        words = DISSECTORS[self.protocol].transports
+        self.transports = frozenset(number for number, word in ((TCP, "tcp"), (UDP, "udp")) if word in words)
+
+
+#: every field that a dissector tells, by name
+FACTS: Final[dict[str, Told]] = {name: Told(field) for name, field in FACT_FIELDS.items()}
 
 
 class Looking:
@@ -50,9 +69,9 @@ class Looking:
 
     def value(self, name: str) -> object:
         """The field's value; None if it is absent; `UNKNOWN` if later packets may still tell."""
-        protocol = protocol_of(name)
-        if protocol:
-            return self._fact(name, protocol)
+        told = FACTS.get(name)
+        if told is not None:
+            return self._fact(told)
         view = self.view
         whose, _, what = name.partition(".")
         if what == "ip" or what == "port":
@@ -102,16 +121,15 @@ class Looking:
             return "equal"
         return "src-above" if view.src_port > view.dst_port else "src-below"
 
-    def _fact(self, name: str, protocol: str) -> object:
-        flow = self.flow
-        transport = transport_name(self.view.proto)
-        if transport not in DISSECTORS[protocol].transports:
+    def _fact(self, told: Told) -> object:
+        flow, protocol = self.flow, told.protocol
+        if self.view.proto not in told.transports:
             return None
         if flow is None or not self._believed:
             return UNKNOWN
         fact = flow.facts.get(protocol)
         if fact is not None:
-            value = FACT_FIELDS[name].get(fact)
+            value = told.field.get(fact)
             if value is not UNKNOWN:
                 return value
             # the fact leaves it open: it may come as long as the flow is followed

@@ -10,12 +10,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from middlebox.ability import Network
 
 #: texts to look for one after the other; more of them are looked up in sets
-MANY_NEEDLES = 64
+MANY_NEEDLES: Final = 64
 
 
 class Unknown:
@@ -28,7 +28,7 @@ class Unknown:
 
 
 #: the value of a field that later packets may still tell
-UNKNOWN = Unknown()
+UNKNOWN: Final = Unknown()
 
 
 class Look(Protocol):

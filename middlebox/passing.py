@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from middlebox.flow import Flow
+from typing import Final
+
+from middlebox.flow import Flow, flow_text, looks_like_an_answer
 from middlebox.packet import RST, TCP, PacketView
 from middlebox.policy import Rule
-from middlebox.verdict import Decision, Direction, Disposition, Emission, Verdict
+from middlebox.verdict import TO_SERVER, Decision, Disposition, Emission, Named, Verdict
+
+_PASS: Final = Verdict.PASS
 
 
-class Passing:
+class Passing(Named):
     """The packet at hand."""
 
     __slots__ = (
@@ -16,13 +20,11 @@ class Passing:
         "changed",
         "direction",
         "flow",
-        "followed",
         "now_ns",
         "number",
         "raw",
         "read",
         "said",
-        "text",
         "view",
     )
 
@@ -32,13 +34,21 @@ class Passing:
         self.raw = raw  #: as it came
         self.view = view  #: of the whole datagram, if this was the last of its fragments
         self.said = said  #: sentences for people; None: nobody listens
-        self.direction = Direction.TO_SERVER
+        self.direction = TO_SERVER
         self.flow: Flow | None = None
-        self.text = ""  #: the flow's text
         self.believed = True  #: the box reads it and lets it move its state
         self.read = False  #: it has moved the flow's state, and its payload has been read
-        self.followed = False  #: it has moved its flow's state, and its payload has been read
         self.changed = False  #: it told new facts, or that there are none
+
+    @property
+    def text(self) -> str:
+        """The flow's text; of a packet without a flow, as it would be."""
+        if self.flow is not None:
+            return self.flow.text
+        seen = self.view
+        if looks_like_an_answer(seen):
+            return flow_text(seen.proto, seen.dst, seen.dst_port, seen.src, seen.src_port)
+        return flow_text(seen.proto, seen.src, seen.src_port, seen.dst, seen.dst_port)
 
     @property
     def rewritable(self) -> bool:
@@ -50,9 +60,10 @@ class Passing:
         if self.said is not None:
             self.said.append(sentence)
 
-    def passed(self, disposition: Disposition = Disposition.INSPECT) -> Decision:
+    def passed(self, disposition: Disposition) -> Decision:
         """No rule has anything to say."""
-        return Decision(self.number, self.now_ns, Verdict.PASS, self.text, "", "", "", (), None, 0, disposition)
+        about: Named = self if self.flow is None else self.flow
+        return Decision(self.number, self.now_ns, _PASS, about, "", "", "", (), None, 0, disposition)
 
     def decided(
         self,
@@ -72,7 +83,7 @@ class Passing:
             number=self.number,
             t_ns=self.now_ns,
             verdict=verdict,
-            flow=self.text,
+            flow=self if self.flow is None else self.flow,
             rule=rule.name,
             action=action,
             reason=reason,

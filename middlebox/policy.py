@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from middlebox.ability import Ability
 from middlebox.action import Action, AnswerDns, Log, Slow, unable
@@ -75,9 +75,9 @@ class Window:
         return inside if inside < length else None
 
 
-DAY_S = 86_400
+DAY_S: Final = 86_400
 _ALL_DAY = (Window(begin_s=0, end_s=DAY_S),)
-_NS = 1_000_000_000
+_NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

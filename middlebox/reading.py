@@ -6,26 +6,37 @@ Only what rules mention is read. A dissector that needs more bytes is asked agai
 
 from __future__ import annotations
 
+from typing import Final
+
 from middlebox.dissect import DISSECTORS
-from middlebox.dissect.base import ENDLESS, Dissector, Reading, Reads, State
+from middlebox.dissect.base import ENDLESS, FOUND, NEED_MORE, Dissector, Reading, Reads
 from middlebox.flow import Flow, Progress
 from middlebox.packet import TCP, UDP, PacketView
 from middlebox.policy import Policy
 from middlebox.stream import Stream
-from middlebox.verdict import Direction
+from middlebox.verdict import TO_CLIENT, TO_SERVER, Direction
 
 #: messages that are read from one packet's bytes: more than fit into it with any sense
-MAX_MESSAGES = 64
+MAX_MESSAGES: Final = 64
 
 
 class Reader:
     """The dissectors of one policy."""
 
-    __slots__ = ("_ability", "_alone", "_directions", "on_tcp", "on_udp", "reads")
+    __slots__ = (
+        *("_ability", "_alone", "_handshake", "_max_bytes", "_max_packets", "_reads_down", "_reads_up", "_stranger"),
+        *("_window", "on_tcp", "on_udp", "reads"),
+    )
 
     def __init__(self, policy: Policy) -> None:
         self._ability = policy.ability
-        self._directions = policy.ability.inspect.directions
+        self._reads_up = TO_SERVER in policy.ability.inspect.directions
+        self._reads_down = TO_CLIENT in policy.ability.inspect.directions
+        self._max_packets = policy.ability.inspect.packets
+        self._max_bytes = policy.ability.inspect.bytes
+        self._stranger = policy.ability.inspect.stranger
+        self._window = policy.ability.reassembly.window
+        self._handshake = policy.ability.tcp.handshake
         self._alone = not policy.ability.reassembly.segments  # each segment is read for itself, whatever came before
         able = policy.ability.reassembly
         self.reads = Reads(records=able.records, quic_frames=able.quic_frames, quic_datagrams=able.quic_datagrams)
@@ -44,21 +55,21 @@ class Reader:
             return True
         if flow.proto == UDP:
             return not (self.on_udp if flow.pending is None else flow.pending)
-        if flow.proto != TCP:
-            return True
-        if not self.on_tcp:
+        if flow.proto != TCP or not self.on_tcp:
             return True
         if self._alone:
             return False
-        for direction in self._directions:
-            progress = flow.progress(direction)
-            if progress is None or progress.pending:
-                return False
-        return True
+        if self._reads_up and (flow.up is None or flow.up.pending):
+            return False
+        return not (self._reads_down and (flow.down is None or flow.down.pending))
+
+    def _wants(self, direction: Direction) -> bool:
+        """True if the box reads what goes this way."""
+        return self._reads_up if direction is TO_SERVER else self._reads_down
 
     def read(self, flow: Flow, seen: PacketView, direction: Direction) -> tuple[bool, str]:
         """Read one packet's payload; say whether rules must be asked again, and what was learned."""
-        limit = self._ability.inspect.packets
+        limit = self._max_packets
         if limit and flow.payloads > limit:
             if self.finished(flow):  # what has been told already is not told again
                 return False, ""
@@ -67,16 +78,16 @@ class Reader:
             return self._datagram(flow, seen, direction)
         if flow.proto != TCP:
             return False, ""
-        progress = flow.progress(direction)
+        progress = flow.up if direction is TO_SERVER else flow.down
         if progress is None:
             return False, ""
-        if self._alone and direction in self._directions:
+        if self._alone and self._wants(direction):
             progress.pending, progress.need = self.on_tcp, 1
             flow.forget_messages()
         if not progress.pending:
-            progress.skip(seen.seq, seen.payload_len, self._ability.reassembly.window)
+            progress.skip(seen.seq, seen.payload_len, self._window)
             return False, ""
-        if not flow.handshake_is(self._ability.tcp.handshake):
+        if not flow.handshake_is(self._handshake):
             return False, "not read: this box has not seen enough of the handshake"
         return self._segment(flow, progress, seen, direction)
 
@@ -104,7 +115,7 @@ class Reader:
         Of the dissectors of messages those that repeat are asked about each datagram, and the others about the first.
         """
         asked = self.on_udp if flow.pending is None else flow.pending
-        if direction not in self._directions or not asked:
+        if not asked or not self._wants(direction):
             return False, ""
         flow.forget_messages()
         data = seen.payload
@@ -114,8 +125,8 @@ class Reader:
             dissector = DISSECTORS[name]
             found = self._take(dissector, flow, data, "udp", direction)
             follows = flow.following is not None and name in flow.following
-            goes_on = found.state is State.NEED_MORE if follows else dissector.repeats
-            if found.state is State.FOUND and found.fact is not None:
+            goes_on = found.state is NEED_MORE if follows else dissector.repeats
+            if found.state is FOUND and found.fact is not None:
                 flow.facts[name] = found.fact
                 words.append(name)
                 goes_on = found.consumed < ENDLESS if follows else dissector.repeats
@@ -139,13 +150,13 @@ class Reader:
                 progress.close()
                 return True, "gave up on this direction: its bytes disagree, or outgrew the buffer"
             return False, "waits behind a hole" if stream.waiting else "nothing new in this segment"
-        size = self._ability.inspect.bytes
+        size = self._max_bytes
         if size and stream.taken > size:
             return self.stop(flow, f"this box reads {size} bytes of a direction and no more")
         if len(stream.data) < progress.need:
             return False, f"{len(stream.data)} bytes so far, {progress.need} needed"
         changed, said = self._message(flow, progress, stream, direction)
-        stranger = self._ability.inspect.stranger
+        stranger = self._stranger
         if stranger and not progress.pending and not any(DISSECTORS[name].claims for name in flow.facts):
             if first and seen.payload_len >= stranger:
                 return self.stop(flow, f"a first payload of {seen.payload_len} bytes that no dissector knows")
@@ -163,10 +174,10 @@ class Reader:
         for name in progress.pending:
             dissector = DISSECTORS[name]
             found = self._take(dissector, flow, data, "tcp", direction)
-            if found.state is State.NEED_MORE:
+            if found.state is NEED_MORE:
                 pending.append(name)
                 need = min(need or found.need, found.need)
-            elif found.state is State.FOUND and found.fact is not None:
+            elif found.state is FOUND and found.fact is not None:
                 flow.facts[name] = found.fact
                 told = f"read as {name}"
                 if dissector.claims:

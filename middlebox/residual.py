@@ -6,15 +6,16 @@ It knows tuples and times; what is done to a flow that is remembered, `censor` s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from middlebox.packet import PacketView
 from middlebox.policy import Key, Memory, Rearm, Rule
 from middlebox.verdict import Direction
 
 #: a time that never comes
-FOR_EVER = 1 << 126
+FOR_EVER: Final = 1 << 126
 
-_NOBODY: tuple[tuple[Rule, str, Direction], ...] = ()
+_NOBODY: Final[tuple[tuple[Rule, str, Direction], ...]] = ()
 _Tuple = tuple[Key, bytes, int, bytes, int]
 
 
@@ -46,17 +47,17 @@ class _Remembering:
 class Residual:
     """Whom the rules remember, each rule for itself; beyond the limit the oldest entry goes."""
 
-    __slots__ = ("_count", "_entries", "_keys", "_limit", "evicted")
+    __slots__ = ("_entries", "_keys", "_limit", "count", "evicted")
 
     def __init__(self, rules: tuple[Rule, ...], limit: int) -> None:
         self._entries: dict[_Tuple, list[_Remembering]] = {}  # of one tuple: an entry for each rule that struck it
-        self._count = 0
+        self.count = 0  #: entries
         self._keys = tuple(sorted({rule.memory.key for rule in rules if rule.memory}, key=lambda key: key.value))
         self._limit = limit
         self.evicted = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def carry(self, before: Residual, rules: Mapping[str, Rule]) -> None:
         """Take over what was remembered under another policy, for the rules that still remember by the same key."""
@@ -71,7 +72,7 @@ class Residual:
                 ):
                     entry.rule = rule
                     self._entries.setdefault(key, []).append(entry)
-                    self._count += 1
+                    self.count += 1
 
     def strike(self, rule: Rule, memory: Memory, now_ns: int, flow: str, ends: tuple[bytes, int, bytes, int]) -> bool:
         """Remember a flow's ends (client, its port, server, its port); False if they already were, and stay as is."""
@@ -84,10 +85,10 @@ class Residual:
                     return False
                 entry.end_ns = max(entry.end_ns, end)
                 return True
-        while self._count >= self._limit:
+        while self.count >= self._limit:
             self._evict()
         self._entries.setdefault(key, []).append(_Remembering(rule, flow, begin, end))
-        self._count += 1
+        self.count += 1
         return True
 
     def _evict(self) -> None:
@@ -96,7 +97,7 @@ class Residual:
         del entries[0]
         if not entries:
             del self._entries[oldest]
-        self._count -= 1
+        self.count -= 1
         self.evicted += 1
 
     def _alive(self, key: _Tuple, now_ns: int) -> list[_Remembering]:
@@ -106,7 +107,7 @@ class Residual:
             return []
         if any(entry.end_ns <= now_ns for entry in entries):
             alive = [entry for entry in entries if entry.end_ns > now_ns]
-            self._count -= len(entries) - len(alive)
+            self.count -= len(entries) - len(alive)
             if not alive:
                 del self._entries[key]
                 return []

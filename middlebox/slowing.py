@@ -173,7 +173,9 @@ class SlowingHands:
             return self._left_over(flow, decision)
         self.delayed[by.rule.name] += 1
         held = _changed(packet, decision, by, Verdict.HOLD, Disposition.INSPECT)
-        return held._replace(release_ns=at_ns, reason=f"{held.reason}, for {(at_ns - now_ns) / 1e6:.3f} ms")
+        held.release_ns = at_ns
+        held.reason = f"{held.reason}, for {(at_ns - now_ns) / 1e6:.3f} ms"
+        return held
 
     def _left_over(self, flow: Flow, decision: Decision) -> Decision:
         """The packet passes; a driver may police the rest, if that is all that can still happen to the flow."""
@@ -182,8 +184,10 @@ class SlowingHands:
         first = flow.slowed[0]
         alone = len(flow.slowed) == 1 and isinstance(first.action, Police) and first.action.plain
         if alone and first.always:
-            return decision._replace(disposition=Disposition.POLICE, policed_by=first.rule.name)
-        return decision._replace(disposition=Disposition.INSPECT)
+            decision.disposition, decision.policed_by = Disposition.POLICE, first.rule.name
+        else:
+            decision.disposition = Disposition.INSPECT
+        return decision
 
     def _meet(self, lying: Lying, packet: Passing, at_ns: int, moment: Callable[[int], Moment]) -> int:
         """When the packet goes on after one slowing, or `LOST`."""
@@ -259,23 +263,23 @@ def _changed(packet: Passing, decision: Decision, by: Lying, verdict: Verdict, d
         Verdict.HOLD: f"late, as '{by.action.word}' of rule '{by.rule.name}' lies on the flow",
     }[verdict]
     packet.say(words)
-    return decision._replace(
-        verdict=verdict,
-        rule=decision.rule or by.rule.name,
-        action=decision.action or by.action.word,
-        reason=f"{decision.reason}; {words}" if decision.reason else words,
-        rewritten=None if verdict is Verdict.DROP else decision.rewritten,
-        disposition=disposition,
-    )
+    decision.verdict = verdict
+    decision.rule = decision.rule or by.rule.name
+    decision.action = decision.action or by.action.word
+    decision.reason = f"{decision.reason}; {words}" if decision.reason else words
+    if verdict is Verdict.DROP:
+        decision.rewritten = None
+    decision.disposition = disposition
+    return decision
 
 
 def _shared(lying: Lying, action: Police | Shape, packet: Passing) -> tuple[str, Direction, bytes, bytes]:
     """What names the bucket or queue that a packet shares with others."""
     flow = packet.flow
     assert flow is not None
-    client = flow.client if action.per in (Share.CLIENT, Share.TWO) else b""
-    server = flow.server if action.per in (Share.SERVER, Share.TWO) else b""
-    return lying.key, packet.direction, client, server
+    client, _, server, _ = flow.ends
+    by_client, by_server = action.per in (Share.CLIENT, Share.TWO), action.per in (Share.SERVER, Share.TWO)
+    return lying.key, packet.direction, client if by_client else b"", server if by_server else b""
 
 
 def _ramped(ramp: Ramp, rate: int, then: Moment, rule: Rule) -> int:

@@ -6,13 +6,15 @@ It does not know protocols, and it does not decide what a gap means.
 
 from __future__ import annotations
 
+from typing import Final
+
 from middlebox.ability import Overlap, Reassembly, Sequence
 
 #: holes that are remembered at once: a reordering network makes a few, an attack as many as it likes
-MAX_HOLES = 128
+MAX_HOLES: Final = 128
 
-_MASK = 0xFFFF_FFFF
-_HALF = 0x8000_0000
+_MASK: Final = 0xFFFF_FFFF
+_HALF: Final = 0x8000_0000
 
 
 def distance(later: int, earlier: int) -> int:
@@ -68,6 +70,9 @@ class Stream:
             return False
         if not self._limits.segments:
             return self._alone(seq, payload)
+        if seq == self.expected and not self._ranges and len(payload) <= self._limits.window:
+            self._append(payload)  # as it mostly is
+            return not self.broken
         ahead = distance(seq, self.expected) if self._sequence is not Sequence.ANY else 0
         if self._sequence is Sequence.EXACT and ahead != 0:
             return False

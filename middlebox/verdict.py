@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Verdict(Enum):
@@ -41,6 +41,11 @@ class Direction(Enum):
         return Direction.TO_CLIENT if self is Direction.TO_SERVER else Direction.TO_SERVER
 
 
+#: the members as names of their own: to read a name costs less than to look into an enumeration, for each packet
+TO_SERVER: Final = Direction.TO_SERVER
+TO_CLIENT: Final = Direction.TO_CLIENT
+
+
 class Ends(NamedTuple):
     """The ends of one flow, or of many: an address of no bytes and a port of 0 stand for any."""
 
@@ -64,23 +69,72 @@ class Emission:
     after_trigger: bool = False
 
 
-class Decision(NamedTuple):
-    """What happens to one packet and why; a named tuple, because there is one for every packet."""
+class Named:
+    """What a decision is about, when it is not given as text: a flow, whose text is made when somebody asks."""
 
-    number: int  #: the packet's number, from 0, in the order in which the censor was given it
-    t_ns: int  #: when the censor was given it
-    verdict: Verdict
-    flow: str = ""  #: "tcp 10.0.0.1:40000>203.0.113.5:443", initiator first; "" if it belongs to none
-    rule: str = ""  #: the rule that decided; "" if none did
-    action: str = ""  #: the rule's action in the words of the policy file
-    reason: str = ""  #: one sentence for people
-    injected: tuple[Emission, ...] = ()
-    rewritten: bytes | None = None  #: the packet to forward instead; only with PASS
-    release_ns: int = 0  #: only with HOLD
-    disposition: Disposition = Disposition.INSPECT
-    policed_by: str = ""  #: only with POLICE: the rule whose only slowing lies on the flow
-    #: flows that must be asked about again from now on, whatever disposition they were given: they are remembered now
-    revokes: tuple[Ends, ...] = ()
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        """ "tcp 10.0.0.1:40000>203.0.113.5:443", initiator first."""
+        return ""
+
+
+class Decision:
+    """What happens to one packet and why. There is one for every packet, so nothing is made that nobody reads."""
+
+    __slots__ = (
+        *("_about", "action", "disposition", "injected", "number", "policed_by", "reason"),
+        *("release_ns", "revokes", "rewritten", "rule", "t_ns", "verdict"),
+    )
+
+    def __init__(
+        self,
+        number: int,
+        t_ns: int,
+        verdict: Verdict,
+        flow: str | Named = "",
+        rule: str = "",
+        action: str = "",
+        reason: str = "",
+        injected: tuple[Emission, ...] = (),
+        rewritten: bytes | None = None,
+        release_ns: int = 0,
+        disposition: Disposition = Disposition.INSPECT,
+        policed_by: str = "",
+        revokes: tuple[Ends, ...] = (),
+    ) -> None:
+        self.number = number  #: the packet's number, from 0, in the order in which the censor was given it
+        self.t_ns = t_ns  #: when the censor was given it
+        self.verdict = verdict
+        self._about = flow
+        self.rule = rule  #: the rule that decided; "" if none did
+        self.action = action  #: the rule's action in the words of the policy file
+        self.reason = reason  #: one sentence for people
+        self.injected = injected
+        self.rewritten = rewritten  #: the packet to forward instead; only with PASS
+        self.release_ns = release_ns  #: only with HOLD
+        self.disposition = disposition
+        self.policed_by = policed_by  #: only with POLICE: the rule whose only slowing lies on the flow
+        #: flows that must be asked about again from now on, whatever disposition they were given: they are remembered
+        self.revokes = revokes
+
+    @property
+    def flow(self) -> str:
+        """ "tcp 10.0.0.1:40000>203.0.113.5:443", initiator first; "" if it belongs to none."""
+        return self._about if isinstance(self._about, str) else self._about.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self._values() == other._values()
+
+    __hash__ = None  # type: ignore[assignment]  # the engine completes it before it hands it out
+
+    def __repr__(self) -> str:
+        return f"Decision{self._values()}"
+
+    def _values(self) -> tuple[object, ...]:
+        told = (self.number, self.t_ns, self.verdict, self.flow, self.rule, self.action, self.reason, self.injected)
+        return (*told, self.rewritten, self.release_ns, self.disposition, self.policed_by, self.revokes)
 
     @property
     def simply_passed(self) -> bool:

@@ -11,41 +11,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
 from middlebox.dissect.base import NOT_MINE, Fact, Field, Kind, Reading, Reads, found, need_more
 
 #: bytes of the largest query that is believed. EDNS with padding (RFC 8467) makes 128 to 512; the bound keeps a TCP
 #: stream of some other protocol from being waited for because its first two bytes look like a length
-MAX_QUERY = 4_096
+MAX_QUERY: Final = 4_096
 #: questions in one message; RFC 9619 allows one, tools that try to confuse a box send a few
-MAX_QUESTIONS = 16
+MAX_QUESTIONS: Final = 16
 #: additional records in a query: OPT, TSIG, SIG(0), a key
-MAX_ADDITIONAL = 4
+MAX_ADDITIONAL: Final = 4
 #: RFC 1035, 2.3.4: bytes of a name on the wire
-MAX_NAME = 255
+MAX_NAME: Final = 255
 #: bytes of one label; the two highest bits of a length are those of a compression pointer
-MAX_LABEL = 63
+MAX_LABEL: Final = 63
 
-_HEADER = 12
-_QUESTION_TAIL = 4  # type, class
-_RECORD_TAIL = 10  # type, class, TTL, length
+_HEADER: Final = 12
+_QUESTION_TAIL: Final = 4  # type, class
+_RECORD_TAIL: Final = 10  # type, class, TTL, length
 #: header, the root's name, type and class
-_SHORTEST = _HEADER + 1 + _QUESTION_TAIL
+_SHORTEST: Final = _HEADER + 1 + _QUESTION_TAIL
 
-_QR = 0x8000
-_OPCODE = 0x7800
-_RD = 0x0100
-_Z = 0x0040
-_RCODE = 0x000F
+_QR: Final = 0x8000
+_OPCODE: Final = 0x7800
+_RD: Final = 0x0100
+_Z: Final = 0x0040
+_RCODE: Final = 0x000F
 #: IN, CH, HS, NONE, ANY
-_CLASSES = frozenset({1, 3, 4, 254, 255})
+_CLASSES: Final = frozenset({1, 3, 4, 254, 255})
 
-_COUNTS = Struct(">6H")
-_TWO_U16 = Struct(">HH")
-_LENGTH = Struct(">H")
+_COUNTS: Final = Struct(">6H")
+_TWO_U16: Final = Struct(">HH")
+_LENGTH: Final = Struct(">H")
 
 #: words for types that clients ask for (IANA's registry); others are "TYPE" and the number
-TYPES: dict[int, str] = {
+TYPES: Final[dict[int, str]] = {
     1: "A",
     2: "NS",
     5: "CNAME",
@@ -84,7 +85,7 @@ TYPES: dict[int, str] = {
 
 #: a name's bytes as text: letters in lower case; a dot or backslash inside a label behind a backslash; what is not
 #: printable as three decimal digits behind one
-_TEXT: tuple[str, ...] = tuple(
+_TEXT: Final[tuple[str, ...]] = tuple(
     [
         f"\\{chr(code)}" if code in (0x2E, 0x5C) else chr(code).lower() if 0x20 < code < 0x7F else f"\\{code:03d}"
         for code in range(256)

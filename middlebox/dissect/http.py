@@ -13,34 +13,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from middlebox.dissect.base import ENDLESS, NOT_MINE, Fact, Field, Kind, Reading, Reads, found, need_more
 
 #: bytes of a head beyond which the box gives up: what Node.js and h11 allow; browsers send 400 to 4,000
-MAX_HEAD = 16_384
+MAX_HEAD: Final = 16_384
 #: header lines beyond which it gives up; Apache allows 100. It also bounds the work on a head that comes byte by byte
-MAX_LINES = 128
+MAX_LINES: Final = 128
 #: longest method; the longest registered one, UPDATEREDIRECTREF, has 17 letters. Without a bound, any run of letters
 #: might still become a request
-MAX_METHOD = 32
+MAX_METHOD: Final = 32
 #: RFC 9112, 2.2: a server should ignore at least one empty line before the request line
-MAX_EMPTY_LINES = 4
+MAX_EMPTY_LINES: Final = 4
 #: digits of a Content-Length that is believed: less than 2**63
-_MAX_DIGITS = 18
+_MAX_DIGITS: Final = 18
 
-_TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110, 5.6.2
+_TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110, 5.6.2
 #: RFC 9112 wants printable ASCII in the target; servers take any byte from 0x80 on as well, and browsers have sent it
-_TARGET_CHAR = rb"[\x21-\x7e\x80-\xff]"
+_TARGET_CHAR: Final = rb"[\x21-\x7e\x80-\xff]"
 # the doubled plus and the plus behind a star forbid backtracking: the time stays linear in the bytes
-_REQUEST = re.compile(rb"(" + _TCHAR + rb"{1,32}) (" + _TARGET_CHAR + rb"++) HTTP/1\.([0-9])\r?\n")
-_LINE = re.compile(rb"(" + _TCHAR + rb"++):[ \t]*+([^\x00\r\n]*+)\r?\n")
-_FOLD = re.compile(rb"[ \t]++([^\x00\r\n]*+)\r?\n")  # RFC 9112, 5.2: a line folded by an old client
-_TOKEN = re.compile(_TCHAR + rb"*")
-_TARGET = re.compile(_TARGET_CHAR + rb"*")
-_TEXT = re.compile(rb"[^\x00\r\n]*")
-_VERSION = b"HTTP/1."
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)")
-_AUTHORITY = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?")
+_REQUEST: Final = re.compile(rb"(" + _TCHAR + rb"{1,32}) (" + _TARGET_CHAR + rb"++) HTTP/1\.([0-9])\r?\n")
+_LINE: Final = re.compile(rb"(" + _TCHAR + rb"++):[ \t]*+([^\x00\r\n]*+)\r?\n")
+_FOLD: Final = re.compile(rb"[ \t]++([^\x00\r\n]*+)\r?\n")  # RFC 9112, 5.2: a line folded by an old client
+_TOKEN: Final = re.compile(_TCHAR + rb"*")
+_TARGET: Final = re.compile(_TARGET_CHAR + rb"*")
+_TEXT: Final = re.compile(rb"[^\x00\r\n]*")
+_VERSION: Final = b"HTTP/1."
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)")
+_AUTHORITY: Final = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?")
 
 _CR, _LF, _SP, _TAB, _COLON = 0x0D, 0x0A, 0x20, 0x09, 0x3A
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from middlebox.dissect.base import (
     ENDLESS,
@@ -35,12 +36,12 @@ from middlebox.verdict import Direction
 
 #: datagrams of a flow that are looked at: a client may send ten before it hears of the server (RFC 9002, 7.2), and some
 #: clients send junk before their hello
-MAX_DATAGRAMS = 16
+MAX_DATAGRAMS: Final = 16
 #: packets of one datagram that are looked at: clients coalesce an Initial, 0-RTT and a Handshake packet
-MAX_PACKETS = 4
+MAX_PACKETS: Final = 4
 
-_CLIENT_HELLO = 1
-_WORDS = {V1: "1", V2: "2"}
+_CLIENT_HELLO: Final = 1
+_WORDS: Final = {V1: "1", V2: "2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,21 +8,22 @@ Source: RFC 9000 sections 12.4 (which frames an Initial may have), 19.1 to 19.3,
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Final
 
 from middlebox.dissect.quic_packet import varint
 
 #: bytes of the handshake that are kept of one flow. Clients of today send 300 to 2,000 bytes, with post-quantum keys of
 #: several sorts below 20,000
-MAX_CRYPTO = 32_768
+MAX_CRYPTO: Final = 32_768
 #: frames of one packet, a run of PADDING counted as one. Clients that scatter their hello on purpose make some dozens
-MAX_FRAMES = 512
+MAX_FRAMES: Final = 512
 
-_PADDING = 0x00
-_PING = 0x01
-_ACK = 0x02
-_ACK_ECN = 0x03
-_CRYPTO = 0x06
-_CLOSE = 0x1C
+_PADDING: Final = 0x00
+_PING: Final = 0x01
+_ACK: Final = 0x02
+_ACK_ECN: Final = 0x03
+_CRYPTO: Final = 0x06
+_CLOSE: Final = 0x1C
 
 #: one CRYPTO frame: the offset of its bytes in the handshake, and where they stand in the packet's frames
 Piece = tuple[int, int, int]

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from middlebox.dissect.quic_protection import V1, V2
 
 #: RFC 9000, 17.2: connection IDs of version 1 have at most this many bytes; longer ones drop the packet
-MAX_CID = 20
+MAX_CID: Final = 20
 #: first byte, version, two empty connection IDs
-SHORTEST = 7
+SHORTEST: Final = 7
 #: the two highest bits of the first byte: a long header, and the fixed bit. RFC 9287 lets ends clear the latter after a
 #: first contact alone; asking for it keeps RTP (10 there) from ever being QUIC
-LONG = 0xC0
+LONG: Final = 0xC0
 
 #: versions by their highest 24 bits: drafts (which use RFC 8999's header from draft 22 on), Facebook's mvfst
-_FAMILIES = frozenset({0xFF0000, 0xFACEB0})
+_FAMILIES: Final = frozenset({0xFF0000, 0xFACEB0})
 
 
 class Kind(Enum):
@@ -36,7 +37,7 @@ class Kind(Enum):
 
 
 #: RFC 9000, 17.2 and RFC 9369, 3.2: the two type bits
-_KINDS = {
+_KINDS: Final = {
     V1: (Kind.INITIAL, Kind.ZERO_RTT, Kind.HANDSHAKE, Kind.OTHER),
     V2: (Kind.OTHER, Kind.INITIAL, Kind.ZERO_RTT, Kind.HANDSHAKE),
 }

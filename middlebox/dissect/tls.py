@@ -7,18 +7,20 @@ Source: RFC 8446 section 5.1 (records).
 
 from __future__ import annotations
 
+from typing import Final
+
 from middlebox.dissect.base import NOT_MINE, Field, Kind, Reading, Reads, found, need_more
 from middlebox.dissect.hello import HANDSHAKE_HEADER, SHORTEST_BODY, parse_hello
 
 #: bytes of a handshake message beyond which no ClientHello is believed. Clients send 200 to 2,000, with post-quantum
 #: keys of several sorts below 20,000; RFC 8446 allows about 131,000, which only serves to fill a censor's memory.
-MAX_HELLO = 65_536
+MAX_HELLO: Final = 65_536
 #: RFC 8446, 5.1: the length of a plaintext record must not exceed 2**14
-MAX_RECORD = 16_384
+MAX_RECORD: Final = 16_384
 
-_RECORD = 5  # bytes: type, legacy version, length
-_CONTENT_HANDSHAKE = 22
-_CLIENT_HELLO = 1
+_RECORD: Final = 5  # bytes: type, legacy version, length
+_CONTENT_HANDSHAKE: Final = 22
+_CLIENT_HELLO: Final = 1
 
 
 class Tls:

@@ -90,7 +90,7 @@ def test_what_a_fact_leaves_open_is_unknown_as_long_as_its_flow_is_followed() ->
     packet = datagram(40_000)
     seen = view(bytes(packet))
     assert seen is not None
-    flow = Flow(seen.proto, seen.src, seen.src_port, seen.dst, seen.dst_port)
+    flow = Flow(seen.proto, seen.key)
     looking = Looking(Within([]), seen, flow, Direction.TO_SERVER, True)
     follower = DISSECTORS["quic"].follow("udp", Reads())
     assert follower is not None
