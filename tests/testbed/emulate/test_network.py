@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.lab import Lab
-from testbed.topology import SHIPPED, shipped
+from testbed.topology import SHIPPED, Role, shipped
 
 pytestmark = pytest.mark.lab
 
@@ -58,10 +58,10 @@ def test_ttl_limited_packets_die_at_the_hop_that_the_topology_says(network: Lab)
     topology = network.topology
     for target in ("203.0.113.10", "2001:db8:203::10"):
         six = ":" in target
-        client = topology.node("client")
-        found = trace(network, "client", target, client.ipv6 if six else client.ipv4)
+        client = topology.having(Role.SUBSCRIBER)[0]
+        found = trace(network, client.name, target, client.ipv6 if six else client.ipv4)
         assert None not in found
-        assert len(found) == topology.hops("client", "web") + 1
+        assert len(found) == topology.hops(client.name, "web") + 1
         assert found[-1] == target
         assert len(set(found)) == len(found)
 
