@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,9 @@ def _end(sweep: Sweep, store: Store, shard: Shard, tally: Tally) -> int:
             "again)",
             file=sys.stderr,
         )
+        lasts = (str(told["traceback"]).strip().splitlines()[-1] for _, told in store.failures())
+        for last in list(dict.fromkeys(islice(lasts, 1_000)))[:3]:
+            print(f"  {last}", file=sys.stderr)
     if shard.of > 1 and not all(map(store.has, planning.cells(sweep))):
         print(f"shard {shard}: {ran}; the table is made when all shards are in one folder (penstock sweep merge)")
         return 3 if aside else 0

@@ -1,6 +1,7 @@
 """Who runs a cell. A backend is a line in `BACKENDS` and a module that has `BACKEND`; nothing else knows its name.
 
-To add one: write `testbed/sweep/simulate.py` with a `run(cell) -> rows`, and add its line.
+To add one, write `run(cell) -> rows` in a module such as `testbed/sweep/emulate.py` and add its line; if its cells are
+runs of a scenario, all else is in `measured` already.
 """
 
 from __future__ import annotations

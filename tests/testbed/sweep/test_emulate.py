@@ -1,69 +1,36 @@
-"""The backend that measures in a lab: what of a scenario a cell is, and one cell in a real lab."""
+"""One cell in a real lab, and one whose lab gives no result."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from testbed.scenario import find
+from testbed import run as runs
+from testbed.findings import Check
 from testbed.sweep import emulate, planning
 from testbed.sweep.values import Cell
 from tests.testbed.sweep.made import parameter, sweep
 
 
-def one_cell(**said: object) -> Cell:
-    return next(planning.cells(sweep(backend="emulate", **said)))
+def one_cell(folder: Path) -> Cell:
+    attempts = (parameter("attempts", "1"),)
+    made = sweep(backend="emulate", scenario="sni-filtering", workloads=("web-nosni",), parameters=attempts)
+    return dataclasses.replace(next(planning.cells(made)), folder=str(folder))
 
 
-def test_a_cell_has_those_targets_that_its_tool_and_workload_name() -> None:
-    found = emulate.scenario_of(one_cell(scenario="throttling", tools=("wireguard",), workloads=("download",)))
-    assert [one.name for one in found.targets] == ["vpn-down"]
-    found = emulate.scenario_of(one_cell(scenario="throttling", tools=("none",), workloads=("download",)))
-    assert [one.name for one in found.targets] == ["slowed-down", "innocent-down"]
-    assert len(emulate.scenario_of(one_cell(scenario="throttling")).targets) == 9
-
-
-def test_settings_are_those_of_scenarios_and_attempts_are_few() -> None:
-    assert emulate.scenario_of(one_cell(scenario="throttling")).attempts == 2
-    cell = one_cell(scenario="throttling", parameters=(parameter("attempts", "5"), parameter("limit", "60")))
-    assert emulate.scenario_of(cell).attempts == 5
-    assert emulate.scenario_of(cell).limit_s == 60
-
-
-def test_residual_censorship_is_asked_only_if_both_its_targets_are_there() -> None:
-    assert emulate.scenario_of(one_cell(scenario="sni-filtering")).residual is not None
-    assert emulate.scenario_of(one_cell(scenario="sni-filtering", workloads=("dns",))).residual is None
-
-
-def test_without_policies_those_of_the_scenario_are_taken() -> None:
-    made = planning.plan({"backend": "emulate", "scenario": "throttling"})
-    assert [one.name for one in made.policies] == list(find("throttling").policies)
-
-
-@pytest.mark.parametrize(
-    ("said", "message"),
-    [
-        ({}, "the backend emulate needs a scenario"),
-        ({"scenario": "throtling"}, r"no scenario 'throtling'; did you mean 'throttling'\?"),
-        ({"scenario": "vpn-disruption"}, "'vpn-disruption' runs along a timeline"),
-        ({"scenario": "throttling", "workloads": ("dns",)}, "has no target for dns .there are: download, download thr"),
-        ({"scenario": "throttling", "parameters": (parameter("limits", "3"),)}, r"no setting 'limits'; did you mean"),
-        ({"scenario": "throttling", "parameters": (parameter("limit", "x"),)}, "'x' is not a number of seconds"),
-        ({"scenario": "throttling", "parameters": (parameter("attempts", "0.5"),)}, "attempts: found '0.5'"),
-    ],
-)
-def test_what_no_scenario_has_is_refused(said: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        one_cell(**said)
+def test_a_lab_without_a_result_is_a_failed_cell_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Check(text="the box lives", held=False, lab=True)
+    ran = runs.Ran(folder=tmp_path, manifest={}, checks=(broken,))
+    monkeypatch.setattr(runs, "run", lambda *_, **__: ran)
+    with pytest.raises(emulate.NoResultError, match="the box lives"):
+        emulate.run(one_cell(tmp_path / "lab"))
 
 
 @pytest.mark.lab
 def test_a_cell_in_a_real_lab_gives_the_rows_of_its_run(tmp_path: Path) -> None:
-    import dataclasses
-
-    cell = one_cell(scenario="sni-filtering", workloads=("web-nosni",), parameters=(parameter("attempts", "1"),))
-    rows = emulate.run(dataclasses.replace(cell, folder=str(tmp_path / "lab")))
+    rows = emulate.run(one_cell(tmp_path / "lab"))
     assert [row["policy"] for row in rows] == ["control", "sni-drop"]
     assert all(row.keys() == emulate.BACKEND.columns.keys() for row in rows)
     assert (tmp_path / "lab" / "rows.csv").exists()
