@@ -9,13 +9,12 @@ import argparse
 import sys
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from testbed.cli import NoResultError, UsageError
 
 if TYPE_CHECKING:
-    from testbed.sweep.campaign import Step, Tally
+    from testbed.sweep.campaign import Tally
     from testbed.sweep.engines import Engine
     from testbed.sweep.planning import Shard
     from testbed.sweep.store import Store
@@ -30,8 +29,6 @@ penstock sweep sni-filtering --backend emulate --policy gfw-tls --seeds 1-3
 penstock sweep report FOLDER                       the report of its table
 penstock sweep merge FOLDER SHARD ...              the shards' folders as one
 """
-#: seconds between two lines of progress where stderr is no terminal
-_QUIET_S = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +77,7 @@ def main(args: argparse.Namespace) -> int:
 def _sweep(args: argparse.Namespace) -> int:
     from testbed.sweep import campaign, manifest, planning
     from testbed.sweep.engines import EngineError
+    from testbed.sweep.progress import Bar
     from testbed.sweep.store import Store
     from testbed.sweep.worker import OtherCodeError
 
@@ -90,42 +88,39 @@ def _sweep(args: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     store = Store(args.out or Path("runs") / f"sweep-{sweep.name}-{manifest.name(sweep)}")
     total = planning.count(sweep)
-    print(f"{total:,} cells, {manifest.varied(sweep)}; into {store.folder}", file=sys.stderr)
+    print(f"{_cells(total)}, {manifest.varied(sweep)}; into {store.folder}", file=sys.stderr)
     try:
         engine = _engine(args, sweep)
     except EngineError as error:
         raise UsageError(str(error)) from None
     try:
         store.write(manifest.begin(sweep, command=_command(args), cells=total))
-        store.tidy()
-        mine = total if shard.of == 1 else sum(1 for cell in planning.cells(sweep) if shard.has(cell))
-        try:
-            with _Bar(mine) as bar:
-                tally = campaign.run(
-                    sweep, store, engine, shard=shard, retry_failed=args.retry_failed, progress=bar.step
-                )
-        finally:
-            engine.close()
     except OSError as error:
         raise UsageError(f"--out {store.folder}: {error}") from None
-    except (EngineError, OtherCodeError) as error:
+    store.tidy()
+    mine = total if shard.of == 1 else sum(1 for cell in planning.cells(sweep) if shard.has(cell))
+    try:
+        with Bar(mine) as bar:
+            tally = campaign.run(sweep, store, engine, shard=shard, retry_failed=args.retry_failed, progress=bar.step)
+    except (EngineError, OtherCodeError, OSError) as error:  # the last: a full disk
         raise NoResultError(f"{error}; the same command goes on from what is done ({store.folder})") from None
     except KeyboardInterrupt:
         print(f"the same command goes on from what is done: {store.folder}", file=sys.stderr)
         raise
+    finally:
+        engine.close()
     return _end(sweep, store, shard, tally)
 
 
 def _end(sweep: Sweep, store: Store, shard: Shard, tally: Tally) -> int:
     """The table if no other shard is still to come, and what there is to say."""
-    ran = f"{tally.done:,} cells run" + (f", {tally.there:,} were there" if tally.there else "")
     from testbed.sweep import planning
 
+    ran = f"{_cells(tally.done)} run" + (f", {tally.there:,} were there" if tally.there else "")
     aside = tally.failed + tally.aside
     if aside:
         print(
-            f"{aside:,} cells are set aside, their tracebacks in {store.folder / 'failed'} (--retry-failed runs them "
-            "again)",
+            f"{_cells(aside)} set aside, the tracebacks in {store.folder / 'failed'} (--retry-failed runs them again)",
             file=sys.stderr,
         )
         lasts = (str(told["traceback"]).strip().splitlines()[-1] for _, told in store.failures())
@@ -145,8 +140,8 @@ def _table(sweep: Sweep, store: Store) -> int:
     there, missing = table.write(sweep, store)
     store.write({**store.read(), "table": {"cells": there, "missing": missing}})
     if missing:
-        print(f"{missing:,} cells are missing in the table", file=sys.stderr)
-    print(f"table: {store.table} ({there:,} cells)")
+        print(f"{_cells(missing)} missing in the table", file=sys.stderr)
+    print(f"table: {store.table} ({_cells(there)})")
     return 3 if missing else 0
 
 
@@ -253,49 +248,9 @@ def _merge(words: list[str]) -> int:
         raise UsageError(f"'{Path(error.filename).parent}' is no folder of a sweep") from None
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from None
-    print(f"{taken:,} cells were taken into {store.folder}", file=sys.stderr)
+    print(f"{_cells(taken)} taken into {store.folder}", file=sys.stderr)
     return _table(manifest.restored(told[0]["sweep"]), store)
 
 
-class _Bar:
-    """A progress bar with the time left on stderr; a line now and then where stderr is no terminal."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("cells", total=total)
-        self._failed = 0
-        self._told_s = 0.0
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def step(self, step: Step) -> None:
-        from testbed.sweep.campaign import Step
-
-        self._progress.advance(self._task)
-        if step is Step.FAILED:
-            self._failed += 1
-            self._progress.update(self._task, description=f"cells, {self._failed} failed")
-        task = self._progress.tasks[0]
-        if self._progress.disable and task.elapsed is not None and task.elapsed - self._told_s >= _QUIET_S:
-            self._told_s = task.elapsed
-            left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s left"
-            print(f"{task.completed:,.0f} of {task.total:,.0f} cells, {self._failed} failed{left}", file=sys.stderr)
+def _cells(count: int) -> str:
+    return f"{count:,} cell{'' if count == 1 else 's'}"

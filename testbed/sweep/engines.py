@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,9 @@ _TASKS = 100
 _AHEAD = 2  #: tasks for each worker
 #: seconds until Dask's scheduler must have answered
 _PATIENCE_S = 15
+#: for so long what it said of its workers is believed
+_FRESH_S = 1.0
+_GONE = "Dask's scheduler is gone"
 
 
 class EngineError(Exception):
@@ -133,20 +137,29 @@ class Dask:
         except (OSError, TimeoutError, ValueError) as error:
             raise EngineError(f"--scheduler {scheduler}: no scheduler with a worker answers there: {error}") from None
         self._executor = self._client.get_executor(pure=False)
+        self._ahead, self._asked_s = _AHEAD, -_FRESH_S
 
     @property
     def ahead(self) -> int:
         """By as many workers as there are now: they come and go."""
-        threads: dict[str, int] = self._client.nthreads()
-        return _AHEAD * max(1, sum(threads.values()))
+        if time.monotonic() >= self._asked_s + _FRESH_S:
+            try:
+                threads: dict[str, int] = self._client.nthreads()
+            except OSError as error:
+                raise EngineError(f"{_GONE}: {error}") from None
+            self._ahead, self._asked_s = _AHEAD * max(1, sum(threads.values())), time.monotonic()
+        return self._ahead
 
     def submit(self, cells: Sequence[Cell]) -> Future[list[Outcome]]:
-        future: Future[list[Outcome]] = self._executor.submit(run_cells, list(cells))
+        try:
+            future: Future[list[Outcome]] = self._executor.submit(run_cells, list(cells))
+        except Exception as error:
+            raise EngineError(f"{_GONE}: {error}") from None
         return future
 
     def is_death(self, error: BaseException) -> bool:
         if isinstance(error, CancelledError):  # so it looks when the scheduler is gone, and all its tasks with it
-            raise EngineError("the scheduler is gone") from error
+            raise EngineError(_GONE) from None
         return isinstance(error, self._killed)
 
     def renew(self) -> None:

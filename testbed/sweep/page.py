@@ -113,7 +113,7 @@ def _head(sweep: Sweep, told: dict[str, Any], found: Findings, store: Store) -> 
     cells = "".join(f"<div><b>{escape(name)}</b>{escape(str(value))}</div>" for name, value in facts)
     missing = made["missing"]
     warning = (
-        f'<p class="warning">{missing:,} cells are missing: they have not been run, or were set aside.</p>'
+        f'<p class="warning">Missing cells: {missing:,}. They have not been run, or were set aside.</p>'
         if missing
         else ""
     )

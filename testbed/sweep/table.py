@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: rows of a group: some megabytes in memory, and enough for a reader to work with
-GROUP = 20_000
+GROUP = 5_000
 
 
 class MissingLibraryError(Exception):

@@ -92,7 +92,7 @@ def test_shards_in_folders_of_their_own_merge_to_the_table_of_the_whole(
         assert not (tmp_path / f"part-{number[0]}" / "table.parquet").exists()
     capsys.readouterr()
     assert main(["sweep", "merge", "all", "part-1", "part-2"]) == 3
-    assert "cells are missing in the table" in capsys.readouterr().err
+    assert "cells missing in the table" in capsys.readouterr().err
     assert main(["sweep", "merge", "all", "part-1", "part-2", "part-3"]) == 0
     assert "table: all/table.parquet (40 cells)" in capsys.readouterr().out
     assert (tmp_path / "all" / "table.parquet").read_bytes() == (tmp_path / "whole" / "table.parquet").read_bytes()
@@ -125,8 +125,8 @@ def test_failed_cells_are_set_aside_with_their_traceback_and_retried(
     capsys.readouterr()
     assert main(["sweep", *SMALL, "--out", "mine"]) == 3
     said = capsys.readouterr()
-    assert "4 cells are set aside, their tracebacks in mine/failed (--retry-failed runs them again)" in said.err
-    assert "4 cells are missing in the table" in said.err
+    assert "4 cells set aside, the tracebacks in mine/failed (--retry-failed runs them again)" in said.err
+    assert "4 cells missing in the table" in said.err
     told = [json.loads(path.read_text()) for path in (tmp_path / "mine" / "failed").iterdir()]
     assert {one["cell"]["seed"] for one in told} == broken
     assert all("RuntimeError: broken on purpose" in one["traceback"] for one in told)

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,6 +110,35 @@ def test_without_dask_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(engines.EngineError, match=r"pip install 'distributed>=2024.1'"):
         engines.Dask("", 1)
+
+
+class _Gone:
+    """A client whose scheduler went away after the beginning."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.submit = self.nthreads = self.wait_for_workers
+
+    def get_executor(self, **_: object) -> _Gone:
+        return self
+
+    def wait_for_workers(self, *_: object, **__: object) -> None:
+        raise OSError("connection refused")
+
+
+def test_a_scheduler_that_is_gone_or_was_never_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("distributed")
+    module.__dict__.update(Client=_Gone, KilledWorker=RuntimeError)
+    monkeypatch.setitem(sys.modules, "distributed", module)
+    with pytest.raises(engines.EngineError, match="--scheduler tcp://x:1: no scheduler with a worker answers there"):
+        engines.Dask("tcp://x:1", 1)
+    engine = engines.Dask("", 1)
+    with pytest.raises(engines.EngineError, match="Dask's scheduler is gone: connection refused"):
+        assert engine.ahead
+    with pytest.raises(engines.EngineError, match="Dask's scheduler is gone: connection refused"):
+        engine.submit([])
+    with pytest.raises(engines.EngineError, match="Dask's scheduler is gone"):
+        engine.is_death(CancelledError())
+    assert engine.is_death(RuntimeError("killed"))
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def test_the_page_stands_alone_and_shows_heat_maps_and_curves(folder: Path) -> N
 
 def test_the_page_says_what_is_missing_and_why(folder: Path) -> None:
     text = (folder / "report.html").read_text(encoding="utf-8")
-    assert "1 cells are missing" in text
+    assert "Missing cells: 1." in text
     assert "RuntimeError: &lt;broken&gt;" in text
     assert "./penstock sweep chances.yaml" in text
 
