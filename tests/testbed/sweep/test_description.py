@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from middlebox.load import LoadError
-from testbed.sweep import description
+from testbed.sweep import description, planning
 from testbed.sweep.values import Parameter, Span
 
 FAULTY = Path(__file__).parent / "faulty"
@@ -103,6 +103,13 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff")
     with pytest.raises(LoadError, match="found bytes that are not UTF-8"):
         description.read(tmp_path / "bytes.yaml")
+
+
+def test_the_example_of_the_documentation_is_a_sweep_that_can_be_run(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    (tmp_path / "how-slow.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    made = planning.plan(description.read(tmp_path / "how-slow.yaml"))
+    assert f"# {planning.count(made)} cells; the same command again" in text
 
 
 def test_the_words_of_a_sweep_are_not_suggested_to_who_writes_a_policy(tmp_path: Path) -> None:
