@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: values of a number beyond which they are put together into so many ranges
 _MOST_VALUES, _RANGES = 16, 8
-#: pairs of what is varied that a report shows
-_MOST_PAIRS = 3
+#: pairs of what is varied that a report shows, the first ones
+MOST_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class Findings:
         self.words = [one for one in map(self._of_words, words) if one.count > 1]
 
     def pairs(self) -> list[tuple[Factor, Factor]]:
-        """What heat maps show, side by side: parameters, or else what there is."""
+        """What heat maps show against each other: parameters, or else what there is; a page shows `MOST_PAIRS`."""
         factors = self.parameters if len(self.parameters) > 1 else [*self.parameters, *self.words]
-        return list(combinations(factors, 2))[:_MOST_PAIRS]
+        return list(combinations(factors, 2))
 
     def value(self, measure: Measure, at: Sequence[tuple[Factor, int]]) -> Value | None:
         """What the rows say in which each factor has its value of this number; None without rows."""

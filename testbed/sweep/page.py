@@ -10,7 +10,7 @@ from testbed.page import STYLE
 from testbed.run import as_typed
 from testbed.sweep import backends, figures, manifest, table
 from testbed.sweep.backends import Backend, Measure
-from testbed.sweep.findings import Findings
+from testbed.sweep.findings import MOST_PAIRS, Findings
 from testbed.sweep.store import Store
 from testbed.sweep.values import Sweep
 
@@ -40,6 +40,9 @@ def write(folder: Path) -> Path:
         ]
         if shown:
             parts.append(f"<section><h2>{escape(measure.about)}</h2>{''.join(shown)}</section>")
+    pairs = len(found.pairs())
+    if pairs > MOST_PAIRS:
+        parts.append(f"<p>There are heat maps for the first {MOST_PAIRS} of {pairs} pairs of what is varied.</p>")
     parts += [_failures(store), _again(sweep, told)]
     title = f"{sweep.name}: {manifest.varied(sweep)}"
     page = (
@@ -65,7 +68,7 @@ def drawn(found: Findings, backend: Backend) -> dict[str, tuple[str, str]]:
                 f"varied among them. {_kind(measure)}{_left_out(found, along.column, 'policy')}"
             )
             made[f"{measure.name}-by-{_word(along.column)}"] = (caption, figures.curves(found, measure, along))
-        for across, up in found.pairs():
+        for across, up in found.pairs()[:MOST_PAIRS]:
             caption = (
                 f"{measure.about}, at each {across.column} and {up.column}, over all rows that share them. "
                 f"{_kind(measure)}{_left_out(found, across.column, up.column)}"

@@ -66,6 +66,18 @@ def test_the_page_says_what_is_missing_and_why(folder: Path) -> None:
     assert "./penstock sweep chances.yaml" in text
 
 
+def test_the_page_says_which_heat_maps_it_leaves_out(tmp_path: Path) -> None:
+    names = ("rules.0.chance", "rtt", "content", "segment")
+    values = (("10 %", "90 %"), ("1 ms", "2 ms"), ("1 kB", "2 kB"), ("100", "200"))
+    one = sweep(parameters=tuple(parameter(name, *some) for name, some in zip(names, values, strict=True)))
+    store = Store(tmp_path)
+    campaign.run(one, store, Here(), shard=planning.Shard())
+    store.write(manifest.begin(one, command=["sweep"], cells=16))
+    table.write(one, store)
+    page.write(tmp_path)
+    assert "heat maps for the first 3 of 6 pairs" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_page_is_the_same_when_it_is_made_again(folder: Path) -> None:
     before = (folder / "report.html").read_bytes()
     page.write(folder)
