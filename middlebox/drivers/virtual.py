@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from middlebox.drivers.box import Decider
-from middlebox.drivers.log import line
 from middlebox.policy import Policy
-from middlebox.verdict import Verdict
+from middlebox.verdict import Decision, Verdict
 
 
 class Carried(Protocol):
@@ -50,10 +49,13 @@ class VirtualBox(Generic[P]):
         send: Callable[[bytes], None],
         clock: Callable[[], int],
         at: Callable[[int, Callable[[], None]], object],
-        log: Callable[[bytes], None],
+        log: Callable[[Decision], None],
         capture: Recorder | None = None,
     ) -> None:
-        """`forward`: let a packet go on, as the bytes that stand beside it if there are any. `at`: call me then."""
+        """`forward`: let a packet go on, as the bytes that stand beside it if there are any. `at`: call me then.
+
+        `log`: told of what was not simply passed; its line is `log.line(decision, name)`, as of a live box.
+        """
         self.censor = censor
         self.name = name
         self.packets = 0  #: given to the censor so far: the number that the next one gets
@@ -97,7 +99,7 @@ class VirtualBox(Generic[P]):
                 if emission.at_ns <= now_ns and emission.after_trigger:
                     self._send(emission.packet)
         if not decision.simply_passed:
-            self._log(line(decision, self.name))
+            self._log(decision)
         if injected or self._held:
             self._arm()
 

@@ -5,11 +5,12 @@ It does not decide when there is one to be sent, but for the rule that no error 
 
 from __future__ import annotations
 
+import errno
 from struct import Struct
 
 from middlebox.checksum import checksum, transport_checksum
 from middlebox.forge import Unreachable, icmp_unreachable, ip
-from middlebox.packet import ICMP, ICMPV6, view
+from middlebox.packet import ICMP, ICMPV6, PacketView, view
 
 _HEAD = Struct("!BBHI")
 _WORD = Struct("!H")
@@ -19,6 +20,16 @@ _SIZE, _SIZE6 = 576, 1_280
 _TOS = 0xC0
 #: types that are no errors, so that they may be answered with one: echo and its reply (RFC 792, RFC 4443)
 _ECHO, _ECHO6 = (0, 8), (128, 129)
+
+#: codes of "destination unreachable" (type 3; ICMPv6: 1)
+_ERRORS = {
+    0: errno.ENETUNREACH,
+    2: errno.ENOPROTOOPT,
+    3: errno.ECONNREFUSED,
+    6: errno.ENETUNREACH,
+    9: errno.ENETUNREACH,
+}
+_ERRORS6 = {0: errno.ENETUNREACH, 1: errno.EACCES, 4: errno.ECONNREFUSED}
 
 
 def may_be_answered(original: bytes) -> bool:
@@ -46,3 +57,23 @@ def time_exceeded(original: bytes, *, src: bytes) -> bytes:
 def port_unreachable(original: bytes, *, src: bytes) -> bytes:
     """What a host answers to a datagram for a port where nobody listens."""
     return icmp_unreachable(original, src=src, code=Unreachable.PORT)
+
+
+def is_error(seen: PacketView) -> bool:
+    """True for an ICMP or ICMPv6 message that tells of an error (RFC 4443, 2.1: types below 128)."""
+    if seen.header_end + 8 > seen.total:
+        return False
+    kind = seen.raw[seen.header_end]
+    return kind in (3, 11, 12) if seen.proto == ICMP else kind < 128
+
+
+def error_number(seen: PacketView) -> int:
+    """What Linux tells programs of an error: an errno (icmp_err_convert)."""
+    kind, code = seen.raw[seen.header_end], seen.raw[seen.header_end + 1]
+    if seen.proto == ICMP:
+        if kind != 3:
+            return errno.EHOSTUNREACH if kind == 11 else errno.EPROTO
+        return _ERRORS.get(code, errno.EHOSTUNREACH)
+    if kind != 1:
+        return errno.EHOSTUNREACH if kind == 3 else errno.EPROTO
+    return _ERRORS6.get(code, errno.EHOSTUNREACH)

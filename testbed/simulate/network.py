@@ -14,8 +14,10 @@ from simpy.events import Event
 
 from middlebox.censor import Censor
 from middlebox.checksum import ipv4_header_ok
+from middlebox.drivers.log import line
 from middlebox.drivers.virtual import Recorder, VirtualBox
 from middlebox.policy import Policy
+from middlebox.verdict import Decision
 from testbed.simulate import icmp
 from testbed.simulate.chance import stream
 from testbed.simulate.clock import Clock
@@ -39,7 +41,7 @@ class Network:
         self.seed = seed
         self.clock = Clock() if clock is None else clock
         self.boxes: dict[str, VirtualBox[Packet]] = {}
-        self.decisions: list[bytes] = []  #: lines of the decision log, of all boxes
+        self.decisions: list[tuple[str, Decision]] = []  #: what was not simply passed, and the box that said so
         self.unroutable = 0  #: packets that no route led on, or that no router would take
         self._routes = Routes(topology)
         self._receivers: dict[str, Callable[[Packet], None]] = {}
@@ -72,11 +74,15 @@ class Network:
             send=partial(self._send_raw, name),
             clock=lambda: clock.now_ns,
             at=lambda t_ns, call: clock.after(t_ns - clock.now_ns, lambda _: call()),
-            log=self.decisions.append,
+            log=lambda decision: self.decisions.append((name, decision)),
             capture=capture,
         )
         self.boxes[name] = box
         return box
+
+    def log(self) -> list[bytes]:
+        """The decisions as the lines of a live box's log."""
+        return [line(decision, name) for name, decision in self.decisions]
 
     def watch(self, watch: Watch) -> None:
         """Be told of all packets that hosts send and get."""

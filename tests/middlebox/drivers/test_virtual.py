@@ -13,6 +13,7 @@ from scapy.layers.inet import IP, TCP, UDP
 
 from middlebox.censor import Censor
 from middlebox.drivers.box import Box
+from middlebox.drivers.log import line
 from middlebox.drivers.virtual import VirtualBox
 from middlebox.policy import Policy
 from tests.middlebox.dialogue import NOON, hello, policy
@@ -158,7 +159,7 @@ def _virtual(told: Policy, packets: list[tuple[int, bytes]]) -> tuple[list[tuple
         send=lambda raw: out.append((time.now_ns, raw)),
         clock=lambda: time.now_ns,
         at=time.at,
-        log=log.append,
+        log=lambda decision: log.append(line(decision, "box")),
         capture=capture,
     )
     for t_ns, raw in packets:
@@ -176,9 +177,9 @@ def test_what_leaves_the_log_and_the_capture_are_those_of_a_live_box() -> None:
     assert virtual_log == log
     assert virtual_out == out
     assert capture.said == packets
-    actions = {json.loads(line)["rule"] for line in log}
+    actions = {json.loads(said)["rule"] for said in log}
     assert actions == {"held", "slow", "rewritten", "name", "sni"}
-    assert {json.loads(line)["verdict"] for line in log} == {"pass", "drop", "hold"}
+    assert {json.loads(said)["verdict"] for said in log} == {"pass", "drop", "hold"}
 
 
 def test_a_held_packet_goes_on_when_its_time_has_come_with_no_packet_behind_it() -> None:
@@ -215,7 +216,7 @@ def test_a_changed_policy_and_a_phase_hold_from_the_next_packet_on() -> None:
         send=lambda raw: None,
         clock=lambda: time.now_ns,
         at=time.at,
-        log=log.append,
+        log=lambda decision: log.append(line(decision, "box")),
     )
     raw = bytes(IP(src="10.0.0.1", dst="203.0.113.1") / UDP(sport=40_000, dport=8_443) / b"x")
     box.take(_Raw(raw))
@@ -229,4 +230,4 @@ def test_a_changed_policy_and_a_phase_hold_from_the_next_packet_on() -> None:
     assert log == []
     box.enter_phase("during")
     box.take(_Raw(raw))
-    assert [json.loads(line)["packet"] for line in log] == [2]
+    assert [json.loads(said)["packet"] for said in log] == [2]

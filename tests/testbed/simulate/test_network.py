@@ -100,7 +100,7 @@ def test_a_box_in_the_path_drops_and_logs_in_the_form_of_a_live_one() -> None:
     nodes = Nodes(box=policy(DROP_ALL))
     nodes.send("client", question())
     assert nodes.run() == []
-    (line,) = nodes.network.decisions
+    (line,) = nodes.network.log()
     said = json.loads(line)
     assert (said["box"], said["verdict"], said["rule"], said["packet"]) == ("box", "drop", "all", 0)
     assert said["flow"] == "udp 10.0.0.1:40000>203.0.113.1:2000"
@@ -111,7 +111,7 @@ def test_boxes_in_series_each_see_what_the_one_before_let_go() -> None:
     nodes.send("client", question())
     nodes.send("web", question(dst="10.0.0.1", src="203.0.113.1"))
     nodes.run()
-    assert {json.loads(line)["box"] for line in nodes.network.decisions} == {"box2"}
+    assert {json.loads(line)["box"] for line in nodes.network.log()} == {"box2"}
     # the first one saw the question alone, the second one saw both and dropped both
     assert [nodes.network.boxes[name].packets for name in ("box", "box2")] == [1, 2]
 
