@@ -22,6 +22,7 @@ from testbed.simulate.tcp.sender import Sender
 from testbed.simulate.tcp.settings import Settings
 from testbed.simulate.tcp.timer import Timer
 from testbed.simulate.tcp.times import Times
+from testbed.simulate.tcp.tuning import Tuning
 
 #: Linux answers strange segments at most this often (tcp_invalid_ratelimit)
 _CHALLENGE_NS = 500 * MS
@@ -45,6 +46,7 @@ class Machine:
         self.on_closed: Callable[[], object] = lambda: None
         self.inbox: list[bytes] = []  #: what has come and was not read
         self.unread = 0  #: bytes of it
+        self.data_wanted = False  #: a program waits for something to read
         self.room_wanted = False  #: a program waits until it may send more
         self.challenged = 0  #: strange segments that were answered with an acknowledgement (RFC 5961)
         self.local_port, self.remote_port = ports
@@ -59,7 +61,7 @@ class Machine:
             begin=self.begin + 1,
             mss=settings.segment,
             transmit=self._transmit,
-            probe_window=self._probe_window,
+            probe_window=lambda: self.emit(ACK, self.sender.una - 1),
             give_up=lambda: self.fail(TimeoutError("connection timed out")),
             pacing=settings.pacing,
             nagle=settings.nagle,
@@ -68,7 +70,7 @@ class Machine:
         self.told_window = 0  #: the other end may send what lies before this
         self.acknowledging = Acknowledging(clock, self.sender.round_trips, self.acknowledge)
         self.send_out = emit  #: for segments of the handshake
-        self._limit = settings.first_window  # bytes that may come and not be read
+        self._tuning = Tuning(settings, self.sender.round_trips)
         self._fin: int | None = None  # the number of the other end's FIN
         self._most_window = 0  # the largest that the other end told
         self._window_from = 0
@@ -80,7 +82,9 @@ class Machine:
     def emit(self, flags: int, number: int, payload: bytes = b"") -> None:
         """Send a segment that tells how far the other direction has come."""
         reassembly = self.reassembly
-        window = max(0, self._limit - self.unread - reassembly.buffered)
+        # who waits for data has as good as read it: a burst arrives at one instant, and is read when it is over
+        unread = 0 if self.data_wanted else self.unread
+        window = max(0, self._tuning.limit - unread - reassembly.buffered)
         self.told_window = reassembly.next_number + window
         blocks = reassembly.blocks() if self.with_sack and (reassembly.missing or reassembly.twice) else ()
         segment = Segment(
@@ -108,9 +112,6 @@ class Machine:
         if sent.payload and sent.end == self.sender.next_number and not self.sender.unsent:
             flags |= PSH
         self.emit(flags, sent.seq, sent.payload)
-
-    def _probe_window(self) -> None:
-        self.emit(ACK, self.sender.una - 1)
 
     def reset(self) -> None:
         """Tell the other end that there is nothing any more."""
@@ -230,7 +231,7 @@ class Machine:
         if fresh:
             self.inbox.append(fresh)
             self.unread += len(fresh)
-            self._limit = min(self._limit + 2 * len(fresh), self.settings.most_window)
+            self._tuning.on_arrival(self.segment)
         self.acknowledging.on_data(
             reassembly.next_number,
             len(payload),
@@ -267,7 +268,9 @@ class Machine:
         data = self.inbox[0] if len(self.inbox) == 1 else b"".join(self.inbox)
         self.inbox.clear()
         self.unread = 0
-        window = self._limit - self.reassembly.buffered
+        self.data_wanted = False
+        self._tuning.on_read(len(data), self.segment, self.clock.now_ns)
+        window = self._tuning.limit - self.reassembly.buffered
         told = self.told_window - self.reassembly.next_number
         if told < min(2 * self.segment, window) and window >= 2 * max(told, self.segment):
             self.acknowledge()

@@ -21,8 +21,8 @@ class Settings:
     timestamps: bool = True
     window_scale: int = 7
     segment: int = 1_460  #: the MSS over IPv4; 20 less over IPv6
-    first_window: int = 65_535  #: bytes that are taken at first
-    most_window: int = 3 << 20  #: what the window grows to with what is received (half of tcp_rmem's 6 MB)
+    first_window: int = 65_535  #: bytes that are taken at first (half of tcp_rmem's 128 kB)
+    most_window: int = 3 << 20  #: what the window grows to with what is read (half of tcp_rmem's 6 MB)
     send_buffer: int = 256 << 10  #: bytes that may wait to be sent before a program must wait
 
     def __post_init__(self) -> None:

@@ -103,7 +103,12 @@ class Connection:
             self._refuse_if_broken()
             if machine.ended or machine.phase is Phase.CLOSED:
                 return b""
-            yield from self._wait(until_ns)
+            machine.data_wanted = True
+            try:
+                yield from self._wait(until_ns)
+            except TimeoutError:
+                machine.data_wanted = False
+                raise
         return machine.read()
 
     def shutdown(self) -> None:
