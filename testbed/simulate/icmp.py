@@ -59,6 +59,11 @@ def port_unreachable(original: bytes, *, src: bytes) -> bytes:
     return icmp_unreachable(original, src=src, code=Unreachable.PORT)
 
 
+def no_route(original: bytes, *, src: bytes) -> bytes:
+    """What a router at `src` answers to a packet that it has no route for."""
+    return icmp_unreachable(original, src=src, code=Unreachable.NET)
+
+
 def is_error(seen: PacketView) -> bool:
     """True for an ICMP or ICMPv6 message that tells of an error (RFC 4443, 2.1: types below 128)."""
     if seen.header_end + 8 > seen.total:

@@ -106,7 +106,7 @@ class Network:
         target = self._routes.owner(packet.dst)
         leg = None if target is None or target == node else self._routes.leg(node, target)
         if leg is None:
-            self.unroutable += 1
+            self._lead_nowhere(node, packet)
             return
         crossed = len(leg.routers)
         if packet.ttl <= crossed:
@@ -160,6 +160,14 @@ class Network:
         packet = Packet.of(raw)
         if packet is not None:
             self._leave(node, packet)
+
+    def _lead_nowhere(self, node: str, packet: Packet) -> None:
+        """There is no route: the first router says so, which for a host's packet is its neighbour."""
+        self.unroutable += 1
+        router = self._routes.neighbour(node) if node in self._receivers else node
+        src = self._routes.own_address(router, packet.src)
+        if src is not None and icmp.may_be_answered(packet.raw):
+            self._send_raw(router, icmp.no_route(packet.raw, src=src))
 
     def _run_out(self, node: str, packet: Packet) -> None:
         """The TTL is at its end in this node."""

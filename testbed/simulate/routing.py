@@ -72,6 +72,10 @@ class Routes:
             routers.append(after)
             here = after
 
+    def neighbour(self, host: str) -> str:
+        """The router that a host sends everything to."""
+        return next(link.other(host) for link in self._topology.links if host in (link.a, link.b))
+
     def own_address(self, node: str, other: bytes) -> bytes | None:
         """The address that a node speaks from to `other`: that of the interface by which it is reached (Linux)."""
         target = self.owner(other)

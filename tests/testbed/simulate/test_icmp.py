@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP, IPerror, UDPerror
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6TimeExceeded, IPv6
 
-from testbed.simulate.icmp import may_be_answered, port_unreachable, time_exceeded
+from middlebox.packet import view
+from testbed.simulate.icmp import error_number, is_error, may_be_answered, no_route, port_unreachable, time_exceeded
 
 FOUR = bytes(IP(src="10.0.0.1", dst="203.0.113.9", ttl=1, id=77) / UDP(sport=1234, dport=53) / (b"q" * 900))
 SIX = bytes(IPv6(src="2001:db8::1", dst="2001:db8::2", hlim=1) / UDP(sport=1234, dport=53) / (b"q" * 1_400))
@@ -47,3 +50,13 @@ def test_errors_and_later_fragments_are_not_answered() -> None:
     assert not may_be_answered(time_exceeded(SIX, src=b"\x20" * 16))
     assert not may_be_answered(bytes(IP(frag=10) / b"x"))
     assert may_be_answered(bytes(IP() / ICMP(type=8)))
+
+
+@pytest.mark.parametrize(("original", "src"), [(FOUR, b"\xc0\0\2\1"), (SIX, b"\x20\x01\x0d\xb8" + bytes(11) + b"\7")])
+def test_programs_are_told_what_linux_tells_them(original: bytes, src: bytes) -> None:
+    told = {time_exceeded: errno.EHOSTUNREACH, no_route: errno.ENETUNREACH, port_unreachable: errno.ECONNREFUSED}
+    for answer, number in told.items():
+        seen = view(answer(original, src=src))
+        assert seen is not None
+        assert is_error(seen)
+        assert error_number(seen) == number

@@ -124,12 +124,19 @@ def test_an_asymmetric_return_passes_beside_the_box() -> None:
     assert nodes.network.boxes["box"].packets == 1
 
 
-def test_what_has_no_route_or_a_wrong_checksum_goes_nowhere() -> None:
+def test_what_has_no_route_is_answered_by_the_first_router() -> None:
     nodes = Nodes()
-    nodes.send("client", question(dst="8.8.8.8"))
+    nodes.send("client", question(dst="192.0.2.213"))
+    ((name, _, raw),) = nodes.run()
+    assert (name, IP(raw)[ICMP].type, IP(raw)[ICMP].code) == ("client", 3, 0)
+    assert nodes.network._routes.owner(packed(IP(raw).src)) == "isp"
+
+
+def test_what_has_a_wrong_checksum_goes_nowhere() -> None:
+    nodes = Nodes()
     nodes.send("client", IP(src="10.0.0.1", dst="203.0.113.1", chksum=1) / UDP(sport=1, dport=2) / b"x")
     assert nodes.run() == []
-    assert nodes.network.unroutable == 2
+    assert nodes.network.unroutable == 1
 
 
 def test_hosts_and_boxes_are_what_the_topology_calls_so() -> None:

@@ -55,3 +55,8 @@ def test_a_router_speaks_from_the_interface_that_leads_back() -> None:
     assert back is not None
     assert routes.owner(back) == "gateway"
     assert back != Routes(shipped("national")).own_address("gateway", packed("10.0.0.1"))
+
+
+def test_a_host_has_one_neighbour() -> None:
+    assert Routes(shipped("national")).neighbour("client") == "isp"
+    assert Routes(shipped("national")).neighbour("web") == "transit3"
