@@ -42,7 +42,10 @@ class Socket:
         address: str,
         send: Callable[[Datagram, str, str], None],
         closed: Callable[[], object],
+        remote: tuple[str, int] | None = None,
     ) -> None:
+        #: the one that this socket talks with: only then is it told of ICMP errors, as in Linux; it hears nobody else
+        self.remote = remote
         self.port = port
         self.address = address  #: "" for all of the host's
         self._clock = clock
@@ -52,8 +55,11 @@ class Socket:
         self._error: OSError | None = None
         self._changed: Event | None = None
 
-    def send(self, payload: bytes, target: tuple[str, int], *, source: str = "") -> None:
+    def send(self, payload: bytes, target: tuple[str, int] | None = None, *, source: str = "") -> None:
         """Send a datagram; `source`: the address to come from, if not the socket's."""
+        target = target or self.remote
+        if target is None:
+            raise ValueError("a datagram needs a target where its socket has none")
         self._send(Datagram(self.port, target[1], payload), source or self.address, target[0])
 
     def receive(self, limit_s: float | None = None) -> Generator[Event, Any, tuple[bytes, tuple[str, int]]]:
@@ -79,11 +85,15 @@ class Socket:
 
     def take(self, payload: bytes, remote: tuple[str, int], local: str) -> None:
         """A datagram has come."""
+        if self.remote is not None and remote != self.remote:
+            return
         self._inbox.append((payload, remote, local))
         self._wake()
 
-    def fail(self, error: OSError) -> None:
+    def fail(self, error: OSError, remote: tuple[str, int]) -> None:
         """An ICMP error has come for something that was sent from here."""
+        if remote != self.remote:
+            return
         self._error = error
         self._wake()
 

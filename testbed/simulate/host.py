@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -98,15 +99,17 @@ class Host:
             raise ValueError(f"host '{self.name}' listens at port {port} {address} already")
         self._listening[place] = (serve, settings or self.settings)
 
-    def datagrams(self, port: int = 0, *, address: str = "") -> Socket:
-        """A socket for datagrams; port 0: a free one; no address: this host's first ones."""
+    def datagrams(self, port: int = 0, *, address: str = "", remote: tuple[str, int] | None = None) -> Socket:
+        """A socket for datagrams; port 0: a free one; no address: this host's own; `remote`: talk with it alone."""
         packed = ip_address(address).packed if address else b""
         while not port or (packed, port) in self._sockets:
             if port:
                 raise ValueError(f"host '{self.name}' has a socket at port {port} {address} already")
             port = self._free_port(address or self.ipv4)
-        socket = Socket(self.clock, port, address, self._send_datagram, lambda: self._sockets.pop((packed, port), None))
-        self._sockets[packed, port] = socket
+        place = (packed, port)
+        closed = partial(self._sockets.pop, place, None)
+        socket = Socket(self.clock, port, address, self._send_datagram, closed, remote)
+        self._sockets[place] = socket
         return socket
 
     def send_raw(self, raw: bytes) -> None:
@@ -273,7 +276,7 @@ class Host:
         elif quoted.proto == UDP:
             socket = self._sockets.get((quoted.src, quoted.src_port)) or self._sockets.get((b"", quoted.src_port))
             if socket is not None:
-                socket.fail(error)
+                socket.fail(error, (str(ip_address(quoted.dst)), quoted.dst_port))
 
 
 def _quietly(serving: Generator[Event, Any, Any]) -> Generator[Event, Any, None]:

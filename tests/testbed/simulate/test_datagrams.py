@@ -37,8 +37,8 @@ def test_a_question_is_answered_from_the_address_that_was_asked(family: int) -> 
         server.send(data.upper(), remote, source=local)
 
     def ask() -> Generator[Event, Any, tuple[bytes, tuple[str, int]]]:
-        socket = client.datagrams()
-        socket.send(b"question", (target, 53))
+        socket = client.datagrams(remote=(target, 53))
+        socket.send(b"question")
         return (yield from socket.receive(limit_s=1))
 
     network.clock.process(serve())
@@ -52,8 +52,8 @@ def test_nobody_there_is_told_by_icmp_and_silence_by_the_time() -> None:
     web.incoming = lambda raw: [] if IP(raw)[UDP].dport == 2 else [raw]
 
     def ask(port: int) -> Generator[Event, Any, str]:
-        socket = client.datagrams()
-        socket.send(b"question", (web.ipv4, port))
+        socket = client.datagrams(remote=(web.ipv4, port))
+        socket.send(b"question")
         try:
             yield from socket.receive(limit_s=1.5)
         except OSError as error:
@@ -72,3 +72,22 @@ def test_a_port_is_taken_until_its_socket_is_closed() -> None:
         client.datagrams(53)
     socket.close()
     assert client.datagrams(53).port == 53
+
+
+def test_who_talks_with_all_is_told_of_no_error_and_who_talks_with_one_hears_no_other() -> None:
+    network, client, web = hosts()
+    open_to_all = client.datagrams()
+    open_to_all.send(b"to nobody", (web.ipv4, 9))
+    one = client.datagrams(remote=("203.0.113.2", 53))
+    server = web.datagrams(53)
+    server.send(b"from another", (client.ipv4, one.port))
+    network.clock.run()
+    for socket in (open_to_all, one):
+        waiting = network.clock.process(socket.receive(limit_s=1))
+        with pytest.raises(TimeoutError):
+            network.clock.run(until=waiting)
+
+
+def test_a_datagram_needs_a_target() -> None:
+    with pytest.raises(ValueError, match="needs a target"):
+        hosts()[1].datagrams().send(b"x")
