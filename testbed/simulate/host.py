@@ -132,7 +132,8 @@ class Host:
 
     def _make(self, local: tuple[str, int], remote: tuple[str, int], settings: Settings) -> Connection:
         ends = (ip_address(local[0]).packed, local[1], ip_address(remote[0]).packed, remote[1])
-        overhead = 40 if len(ends[0]) == 4 else 60
+        source, target = ends[0], ends[2]
+        overhead = 20 if len(source) == 4 else 40
         ident = self._random.getrandbits(16)
 
         def emit(connection: Connection, segment: Segment) -> None:
@@ -140,16 +141,7 @@ class Host:
             number = 0
             if not segment.flags & (SYN | RST) or segment.flags == SYN:
                 number = ident = (ident + 1) & 0xFFFF  # Linux numbers packets in each connection; SYN+ACK has none
-            self._leave(
-                Packet(
-                    src=ends[0],
-                    dst=ends[2],
-                    ttl=connection.ttl,
-                    length=segment.length + overhead - 20,
-                    body=segment,
-                    ip_id=number,
-                )
-            )
+            self._leave(Packet(source, target, connection.ttl, segment.length + overhead, segment, number))
 
         made = Connection(self.clock, settings, local, remote, self._random, emit)
         self._connections[ends] = made
@@ -193,7 +185,7 @@ class Host:
 
     def _take(self, packet: Packet) -> None:
         body = packet.body
-        if isinstance(body, Segment):
+        if type(body) is Segment:
             connection = self._connections.get((packet.dst, body.dport, packet.src, body.sport))
             if connection is not None:
                 connection.handle(body)

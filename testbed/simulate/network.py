@@ -23,7 +23,7 @@ from testbed.simulate.chance import stream
 from testbed.simulate.clock import Clock
 from testbed.simulate.packet import Packet
 from testbed.simulate.pipe import Pipe
-from testbed.simulate.routing import Routes
+from testbed.simulate.routing import HERE, Routes
 from testbed.topology import Role, Topology
 
 #: what a machine takes to get a packet from its neighbour: veth pairs and queues of the emulation take 5 to 10 us
@@ -44,6 +44,7 @@ class Network:
         self.decisions: list[tuple[str, Decision]] = []  #: what was not simply passed, and the box that said so
         self.unroutable = 0  #: packets that no route led on, or that no router would take
         self._routes = Routes(topology)
+        self._leg = self._routes.leg_to
         self._receivers: dict[str, Callable[[Packet], None]] = {}
         self._watches: list[Watch] = []
         self._pipes: dict[tuple[int, str], Pipe] = {}
@@ -103,12 +104,11 @@ class Network:
 
     def _leave(self, node: str, packet: Packet) -> None:
         """Lead a packet on from a node."""
-        target = self._routes.owner(packet.dst)
-        leg = None if target is None or target == node else self._routes.leg(node, target)
-        if leg is None:
+        leg = self._leg(node, packet.dst)
+        if leg is None or leg is HERE:
             self._lead_nowhere(node, packet)
             return
-        crossed = len(leg.routers)
+        crossed = leg.crosses
         if packet.ttl <= crossed:
             where = leg.routers[max(packet.ttl, 1) - 1]
             packet.ttl = 1
@@ -133,7 +133,7 @@ class Network:
                 watch(node, "in", self.clock.now_ns, packet.raw)
             receive(packet)
             return
-        if self._routes.owner(packet.dst) == node:
+        if self._leg(node, packet.dst) is HERE:
             return  # a router's own address: nobody is at home
         if packet.ttl <= 1:
             self._run_out(node, packet)

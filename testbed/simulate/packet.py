@@ -25,7 +25,7 @@ class Packet:
 
     __slots__ = ("_raw", "body", "dst", "ip_id", "length", "src", "ttl")
 
-    def __init__(self, *, src: bytes, dst: bytes, ttl: int, length: int, body: Body, ip_id: int = 0) -> None:
+    def __init__(self, src: bytes, dst: bytes, ttl: int, length: int, body: Body, ip_id: int = 0) -> None:
         self.src = src  #: 4 or 16 bytes
         self.dst = dst
         self.ttl = ttl

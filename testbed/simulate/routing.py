@@ -6,7 +6,7 @@ lower its TTL, so they cost one subtraction. Nothing moves here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -21,6 +21,14 @@ class Leg:
     routers: tuple[str, ...]  #: those that only lower the TTL, in their order
     way: tuple[int, str] | None  #: the slow direction at the leg's end: the link's number and who sends into it
     stop: str
+    crosses: int = field(init=False)  #: how many routers
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crosses", len(self.routers))
+
+
+#: the leg of a packet that is where it belongs
+HERE = Leg(routers=(), way=None, stop="")
 
 
 class Routes:
@@ -37,6 +45,7 @@ class Routes:
             self._blocks += [(block, node.name) for block in (node.block4, node.block6) if block is not None]
         self.owner = cache(self._owner)
         self.leg = cache(self._leg)
+        self.leg_to = cache(self._leg_to)
 
     def is_slow(self, number: int, sender: str) -> bool:
         """True if a direction of a link delays, loses or has a rate."""
@@ -71,6 +80,13 @@ class Routes:
                 return Leg(routers=tuple(routers), way=None, stop=after)
             routers.append(after)
             here = after
+
+    def _leg_to(self, node: str, address: bytes) -> Leg | None:
+        """The way from a node toward an address; `HERE` if it is the node's own, None if there is none."""
+        target = self.owner(address)
+        if target is None:
+            return None
+        return HERE if target == node else self.leg(node, target)
 
     def neighbour(self, host: str) -> str:
         """The router that a host sends everything to."""

@@ -86,7 +86,7 @@ class Machine:
         unread = 0 if self.data_wanted else self.unread
         window = max(0, self._tuning.limit - unread - reassembly.buffered)
         self.told_window = reassembly.next_number + window
-        blocks = reassembly.blocks() if self.with_sack and (reassembly.missing or reassembly.twice) else ()
+        blocks = reassembly.blocks() if (reassembly.missing or reassembly.twice) and self.with_sack else ()
         segment = Segment(
             self.local_port,
             self.remote_port,
