@@ -1,8 +1,8 @@
 """Drives a censor in virtual time: the caller's clock says when it is, the caller's network says what comes.
 
-It opens nothing, waits for nothing and knows no simulator: time, timers and the ways out are handed to it. Each packet
-is asked about, whatever disposition its flow was given, so what a kernel may be left in a live box costs time here and
-changes nothing. The order is that of a live box (`box`): capture, decision, injections toward the trigger's sender,
+It opens nothing, waits for nothing and knows no simulator: time, timers and the ways out are handed to it. Every packet
+is asked about, or all but those of flows that are known to pass (`leaving`). The order is that of
+a live box (`box`): capture, decision, injections toward the trigger's sender,
 verdict, injections toward its receiver, log.
 """
 
@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from middlebox.drivers.box import Decider
+from middlebox.drivers.leaving import Key, Leaving
 from middlebox.policy import Policy
-from middlebox.verdict import Decision, Verdict
+from middlebox.verdict import Decision, Disposition, Verdict
 
 
 class Carried(Protocol):
@@ -21,6 +22,10 @@ class Carried(Protocol):
 
     @property
     def raw(self) -> bytes: ...
+
+    @property
+    def flow(self) -> tuple[Key, int] | None:
+        """The ends and the flags of a TCP segment, if they can be told without its bytes."""
 
 
 class Recorder(Protocol):
@@ -36,7 +41,7 @@ class VirtualBox(Generic[P]):
     """One box: `take` is called for each packet that comes to it, and a timer for what it holds or sends later."""
 
     __slots__ = (
-        *("_at", "_capture", "_forward", "_held", "_log", "_now", "_send_out", "_wakes_ns"),
+        *("_at", "_capture", "_forward", "_held", "_leaving", "_log", "_now", "_send_out", "_wakes_ns"),
         *("censor", "name", "packets", "sent"),
     )
 
@@ -51,10 +56,12 @@ class VirtualBox(Generic[P]):
         at: Callable[[int, Callable[[], None]], object],
         log: Callable[[Decision], None],
         capture: Recorder | None = None,
+        leaving: Leaving | None = None,
     ) -> None:
         """`forward`: let a packet go on, as the bytes that stand beside it if there are any. `at`: call me then.
 
-        `log`: told of what was not simply passed; its line is `log.line(decision, name)`, as of a live box.
+        `log`: told of what was not simply passed; its line is `log.line(decision, name)`, as of a live box. `leaving`:
+        what need not be shown; None: every packet is, as a capture needs that can be replayed.
         """
         self.censor = censor
         self.name = name
@@ -66,6 +73,7 @@ class VirtualBox(Generic[P]):
         self._at = at
         self._log = log
         self._capture = capture
+        self._leaving = leaving
         self._held: dict[int, P] = {}
         self._wakes_ns: int | None = None
 
@@ -80,11 +88,21 @@ class VirtualBox(Generic[P]):
         due_ns = censor.next_due()
         if due_ns is not None and due_ns <= now_ns:
             self._release(now_ns)
+        leaving = self._leaving
+        flow = None if leaving is None else packet.flow
+        if flow is not None and leaving is not None and leaving.passes(*flow, now_ns):
+            self._forward(packet, None)
+            return
         raw = packet.raw
         if self._capture is not None:
             self._capture.write(now_ns, raw)
         self.packets += 1
         decision = censor.decide(raw, now_ns)
+        if leaving is not None:
+            if decision.revokes:
+                leaving.revoke(decision.revokes)
+            if flow is not None and decision.disposition is not Disposition.INSPECT:
+                leaving.note(*flow, decision)
         injected = decision.injected
         if injected:
             for emission in injected:
@@ -110,6 +128,8 @@ class VirtualBox(Generic[P]):
     def change(self, policy: Policy) -> None:
         """Go on under another policy; no flow is lost."""
         self.censor.change(policy, self._now())
+        if self._leaving is not None:
+            self._leaving = Leaving(policy)
 
     def let_go(self) -> int:
         """Let all held packets go before their time, as the box stops; how many there were."""

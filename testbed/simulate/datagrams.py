@@ -27,6 +27,11 @@ class Datagram:
         self.dport = dport
         self.payload = payload
 
+    @property
+    def ends(self) -> None:
+        """Datagrams are always looked at."""
+        return None
+
     def encode(self, *, src: bytes, dst: bytes, ttl: int, ip_id: int) -> bytes:
         """The packet from its IP header on, with its checksums."""
         return udp(src=src, dst=dst, sport=self.sport, dport=self.dport, payload=self.payload, ttl=ttl, ip_id=ip_id)

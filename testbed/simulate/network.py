@@ -14,6 +14,7 @@ from simpy.events import Event
 
 from middlebox.censor import Censor
 from middlebox.checksum import ipv4_header_ok
+from middlebox.drivers.leaving import Leaving
 from middlebox.drivers.log import line
 from middlebox.drivers.virtual import Recorder, VirtualBox
 from middlebox.policy import Policy
@@ -62,9 +63,18 @@ class Network:
         self._receivers[name] = receive
 
     def install(
-        self, name: str, policy: Policy, *, seed: int | None = None, capture: Recorder | None = None
+        self,
+        name: str,
+        policy: Policy,
+        *,
+        seed: int | None = None,
+        capture: Recorder | None = None,
+        ask_all: bool = False,
     ) -> VirtualBox[Packet]:
-        """Put a censor into a box; its chance comes from the network's seed unless told otherwise."""
+        """Put a censor into a box; its chance comes from the network's seed unless told otherwise.
+
+        `ask_all`: show it every packet, also of flows that it has let go; with a capture it always is.
+        """
         if self.topology.node(name).role is not Role.BOX or name in self.boxes:
             raise ValueError(f"node '{name}' of topology '{self.topology.name}' is no box, or has a censor already")
         clock = self.clock
@@ -77,6 +87,7 @@ class Network:
             at=lambda t_ns, call: clock.after(t_ns - clock.now_ns, lambda _: call()),
             log=lambda decision: self.decisions.append((name, decision)),
             capture=capture,
+            leaving=None if ask_all or capture is not None else Leaving(policy),
         )
         self.boxes[name] = box
         return box

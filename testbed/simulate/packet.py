@@ -19,6 +19,10 @@ class Body(Protocol):
     def encode(self, *, src: bytes, dst: bytes, ttl: int, ip_id: int) -> bytes:
         """The whole packet from its IP header on."""
 
+    @property
+    def ends(self) -> tuple[int, int, int] | None:
+        """Source port, destination port and flags of a TCP segment; None for anything else."""
+
 
 class Packet:
     """One packet; `ttl` is lowered by routers, the rest stays."""
@@ -56,6 +60,12 @@ class Packet:
         elif self._raw[8 if len(self.src) == 4 else 7] != self.ttl:
             self._raw = with_ttl(self._raw, self.ttl)
         return self._raw
+
+    @property
+    def flow(self) -> tuple[tuple[bytes, int, bytes, int], int] | None:
+        """The ends and the flags of a TCP segment that a simulated host has made; None for all else."""
+        ends = None if self.body is None else self.body.ends
+        return None if ends is None else ((self.src, ends[0], self.dst, ends[1]), ends[2])
 
     def seen(self) -> PacketView:
         """A view over the bytes."""

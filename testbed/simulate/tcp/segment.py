@@ -81,6 +81,11 @@ class Segment:
         return size + len(self.payload)
 
     @property
+    def ends(self) -> tuple[int, int, int]:
+        """Ports and flags, for who reads no further."""
+        return self.sport, self.dport, self.flags
+
+    @property
     def numbers(self) -> int:
         """Sequence numbers that the segment takes up."""
         return len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)

@@ -13,8 +13,10 @@ from scapy.layers.inet import IP, TCP, UDP
 
 from middlebox.censor import Censor
 from middlebox.drivers.box import Box
+from middlebox.drivers.leaving import Leaving
 from middlebox.drivers.log import line
 from middlebox.drivers.virtual import VirtualBox
+from middlebox.packet import view
 from middlebox.policy import Policy
 from tests.middlebox.dialogue import NOON, hello, policy
 
@@ -36,6 +38,13 @@ rules:
 class _Raw:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+
+    @property
+    def flow(self) -> tuple[tuple[bytes, int, bytes, int], int] | None:
+        seen = view(self.raw)
+        if seen is None or not seen.tcp_at:
+            return None
+        return (seen.src, seen.src_port, seen.dst, seen.dst_port), seen.flags
 
 
 class _Queued:
@@ -82,7 +91,7 @@ class _Time:
         self.now_ns = until_ns
 
 
-class _Capture:
+class Capture:
     def __init__(self) -> None:
         self.said: list[tuple[int, bytes]] = []
 
@@ -97,9 +106,9 @@ def _tcp(ports: dict[str, int], **fields: int | str) -> TCP:
     return TCP(**ports, **fields)  # type: ignore[arg-type]  # scapy's fields have no types
 
 
-def _packets() -> list[tuple[int, bytes]]:
+def conversations(seed: int = 3) -> list[tuple[int, bytes]]:
     """Connections side by side, some of whose packets meet each rule."""
-    draw = random.Random(3)
+    draw = random.Random(seed)
     made: list[tuple[int, bytes]] = []
     names = ["blocked.example", "innocent.example", "rewritten.example"]
     for number in range(60):
@@ -133,7 +142,7 @@ def _live(told: Policy, packets: list[tuple[int, bytes]]) -> tuple[list[tuple[in
         out.append((time.now_ns, raw))
         return True
 
-    box = Box(Censor(told, seed=5), "box", capture=_Capture(), send=leave, clock=lambda: time.now_ns, log=log.append)
+    box = Box(Censor(told, seed=5), "box", capture=Capture(), send=leave, clock=lambda: time.now_ns, log=log.append)
     for number, (t_ns, raw) in enumerate(packets, 1):
         while (due := box.censor.next_due()) is not None and due <= t_ns:
             time.now_ns = max(time.now_ns, due)
@@ -147,11 +156,13 @@ def _live(told: Policy, packets: list[tuple[int, bytes]]) -> tuple[list[tuple[in
     return out, log
 
 
-def _virtual(told: Policy, packets: list[tuple[int, bytes]]) -> tuple[list[tuple[int, bytes]], list[bytes], _Capture]:
+def virtual(
+    told: Policy, packets: list[tuple[int, bytes]], leaving: Leaving | None = None
+) -> tuple[list[tuple[int, bytes]], list[bytes], Capture]:
     time = _Time()
     out: list[tuple[int, bytes]] = []
     log: list[bytes] = []
-    capture = _Capture()
+    capture = Capture()
     box = VirtualBox[_Raw](
         Censor(told, seed=5),
         "box",
@@ -161,6 +172,7 @@ def _virtual(told: Policy, packets: list[tuple[int, bytes]]) -> tuple[list[tuple
         at=time.at,
         log=lambda decision: log.append(line(decision, "box")),
         capture=capture,
+        leaving=leaving,
     )
     for t_ns, raw in packets:
         time.go(t_ns)
@@ -171,9 +183,9 @@ def _virtual(told: Policy, packets: list[tuple[int, bytes]]) -> tuple[list[tuple
 
 
 def test_what_leaves_the_log_and_the_capture_are_those_of_a_live_box() -> None:
-    told, packets = policy(POLICY), _packets()
+    told, packets = policy(POLICY), conversations()
     out, log = _live(told, packets)
-    virtual_out, virtual_log, capture = _virtual(told, packets)
+    virtual_out, virtual_log, capture = virtual(told, packets)
     assert virtual_log == log
     assert virtual_out == out
     assert capture.said == packets
@@ -184,7 +196,7 @@ def test_what_leaves_the_log_and_the_capture_are_those_of_a_live_box() -> None:
 
 def test_a_held_packet_goes_on_when_its_time_has_come_with_no_packet_behind_it() -> None:
     packet = bytes(IP(src="10.0.0.1", dst="203.0.113.1") / UDP(sport=40_000, dport=8_443) / b"x")
-    out, _, _ = _virtual(policy(POLICY), [(NOON, packet)])
+    out, _, _ = virtual(policy(POLICY), [(NOON, packet)])
     assert out == [(NOON + 30_000_000, packet)]
 
 

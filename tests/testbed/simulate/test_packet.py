@@ -14,6 +14,7 @@ class _Counted:
     """A body that counts how often it is made into bytes."""
 
     made = 0
+    ends = None
 
     def encode(self, *, src: bytes, dst: bytes, ttl: int, ip_id: int) -> bytes:
         self.made += 1
