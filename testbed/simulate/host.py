@@ -10,15 +10,18 @@ import errno
 import os
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from simpy.events import Event
 
+from middlebox.ability import Overlap
 from middlebox.checksum import ipv4_header_ok, transport_ok
+from middlebox.fragments import Reassembly
 from middlebox.packet import ACK, ICMP, ICMPV6, RST, SYN, TCP, UDP, PacketView, view
 from testbed.simulate import icmp
 from testbed.simulate.chance import stream
+from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.datagrams import Datagram, Socket
 from testbed.simulate.network import Network
 from testbed.simulate.packet import Packet
@@ -32,6 +35,9 @@ Hook = Callable[[bytes], Iterable[bytes]]
 
 #: net.ipv4.ip_local_port_range
 _FIRST_PORT, _LAST_PORT = 32_768, 60_999
+#: pieces of one datagram, datagrams in pieces, and how long they wait (net.ipv4.ipfrag_time); pieces that disagree
+#: throw the whole datagram away (RFC 5722; Linux does so for IPv4 too)
+_FRAGMENTS, _DATAGRAMS, _FRAGMENT_NS = 1_024, 256, 30 * SECOND_NS
 #: address and port of this end, and of the other
 _Ends = tuple[bytes, int, bytes, int]
 
@@ -51,24 +57,23 @@ class Host:
         self.dropped = 0  #: packets that came with a wrong checksum, or to an address that is not here
         self._random = stream(network.seed, f"host {name}")
         self._addresses = {ip_address(node.ipv4).packed, ip_address(node.ipv6).packed}
-        self._blocks = [block for block in (node.block4, node.block6) if block is not None and node.access]
+        self._own = [block for block in (node.block4, node.block6) if block is not None]
+        self._blocks = self._own if node.access else []  # a subscriber is at home at all of its addresses
         self._connections: dict[_Ends, Connection] = {}
         self._listening: dict[tuple[bytes, int], tuple[Serve, Settings]] = {}
         self._sockets: dict[tuple[bytes, int], Socket] = {}
         self._port = self._random.randrange(_FIRST_PORT, _LAST_PORT)
-        self._ids: dict[_Ends, int] = {}
+        self._fragments = Reassembly(
+            max_fragments=_FRAGMENTS, max_datagrams=_DATAGRAMS, timeout_ns=_FRAGMENT_NS, overlap=Overlap.STRICT
+        )
         network.attach(name, self._receive)
 
     def add_address(self, address: str) -> None:
         """Answer at this address too. Raises ValueError if packets for it are not led to this host."""
-        packed = ip_address(address).packed
-        if not any(ip_address(address) in ip_network(block) for block in self._own_blocks()):
+        value = ip_address(address)
+        if not any(value in block for block in self._own):
             raise ValueError(f"address {address} is not in the blocks of host '{self.name}'")
-        self._addresses.add(packed)
-
-    def _own_blocks(self) -> list[str]:
-        node = self.network.topology.node(self.name)
-        return [str(block) for block in (node.block4, node.block6)]
+        self._addresses.add(value.packed)
 
     # -- what programs call -------------------------------------------------------------------------------------------
 
@@ -197,9 +202,11 @@ class Host:
             self._on_segment(packet, body)
             return
         seen = packet.seen()
-        if body is None and (seen.is_fragment or not ipv4_header_ok(seen) or not transport_ok(seen)):
-            self.dropped += 1
-            return
+        if body is None:
+            whole = self._whole(seen)
+            if whole is None:
+                return
+            seen = whole
         if seen.proto == TCP:
             segment = decoded(seen)
             if segment is not None:
@@ -208,6 +215,21 @@ class Host:
             self._on_datagram(packet, seen)
         elif seen.proto in (ICMP, ICMPV6):
             self._on_icmp(seen)
+
+    def _whole(self, seen: PacketView) -> PacketView | None:
+        """The packet if it may be believed; the datagram when its last fragment has come; else None."""
+        whole: PacketView | None = seen
+        if not ipv4_header_ok(seen):
+            whole = None
+        elif seen.is_fragment:
+            joined = self._fragments.add(seen, self.clock.now_ns)
+            if joined.datagram is None and not joined.refused:
+                return None  # the others are yet to come
+            whole = view(joined.datagram) if joined.datagram is not None else None
+        if whole is None or not transport_ok(whole):
+            self.dropped += 1
+            return None
+        return whole
 
     def _on_segment(self, packet: Packet, segment: Segment) -> None:
         ends = (packet.dst, segment.dport, packet.src, segment.sport)
@@ -223,13 +245,10 @@ class Host:
             serve, settings = listening
             local, remote = (str(ip_address(one)) for one in (packet.dst, packet.src))
             made = self._make((local, segment.dport), (remote, segment.sport), settings)
-            made.on_standing = lambda: self._serve(serve, made)
+            made.on_standing = lambda: self.clock.process(_quietly(serve(made)))
             made.opening.answer(segment)
         elif not segment.flags & RST:
             self._refuse(packet, segment)
-
-    def _serve(self, serve: Serve, connection: Connection) -> None:
-        self.clock.process(_quietly(serve(connection)))
 
     def _refuse(self, packet: Packet, segment: Segment) -> None:
         """RFC 9293, 3.10.7.1."""

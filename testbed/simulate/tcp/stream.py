@@ -45,7 +45,7 @@ class Connection:
             clock, settings, (local[1], remote[1]), random, lambda segment: emit(self, segment)
         )  # fmt: skip
         self.opening = Opening(self.machine, family=6 if ":" in local[0] else 4)
-        self.on_standing: Callable[[], None] = lambda: None
+        self.on_standing: Callable[[], object] = lambda: None
         self.machine.on_change = self._wake
         self._clock = clock
         self._changed: Event | None = None

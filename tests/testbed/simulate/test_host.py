@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, fragment
 from scapy.layers.inet6 import IPv6
 from simpy.events import Event
 
@@ -160,6 +160,32 @@ def test_a_wrong_checksum_is_not_believed() -> None:
     web.client.outgoing = twice
     assert web.do(web.ask()) == b"HELLO"
     assert web.web.dropped == 1
+
+
+def pieces(raw: bytes, size: int) -> list[bytes]:
+    return [bytes(one) for one in fragment(IP(raw), size)]  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_fragments_are_put_together_in_any_order(order: int) -> None:
+    web = Web("national")
+    web.client.outgoing = lambda raw: pieces(raw, 24)[::order]
+    assert web.do(web.ask(data=b"hello" * 50)) == b"HELLO" * 50
+
+
+def test_fragments_that_disagree_are_thrown_away() -> None:
+    web = Web()
+    fated = iter([True])
+
+    def disagree(raw: bytes) -> list[bytes]:
+        if not bytes(IP(raw)[TCP].payload) or not next(fated, False):
+            return [raw]
+        first, second = pieces(raw, 48)
+        return [second[:20] + bytes(len(second) - 20), second, first]
+
+    web.client.outgoing = disagree
+    assert web.do(web.ask(data=b"hello" * 8)) == b"HELLO" * 8  # sent again
+    assert web.web.dropped >= 1
 
 
 def test_ports_and_addresses_are_used_once() -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 from simpy.events import Event
 
+from middlebox.censor import Censor
+from middlebox.drivers.capture import Writer, read_packets
+from middlebox.drivers.log import line
+from middlebox.drivers.replay import replay
 from middlebox.policy import Policy
 from scenarios.sni_filtering import BLOCKED, INNOCENT, SCENARIO
 from testbed import failure
@@ -68,6 +73,20 @@ def test_residual_censorship_hits_the_innocent_name_too() -> None:
         return said
 
     assert lab.run(person()) == [["", failure.RESET, failure.RESET, ""]]
+
+
+@pytest.mark.parametrize("policy", SCENARIO.policies)
+def test_a_replay_of_what_the_box_was_given_decides_the_same(policy: str, tmp_path: Path) -> None:
+    lab = SimulatedLab(None, SCENARIO.topology, seed=7)
+    told = Policy.load(policy)
+    with Writer(tmp_path / "box.pcap") as capture:
+        lab.network.install("box", told, capture=capture)
+        lab.run(visits(lab))
+        lab.clock.run_for(1)
+    decided = replay(Censor(told, seed=7), read_packets(tmp_path / "box.pcap"))
+    again = [line(decision, "box") for decision in decided if not decision.simply_passed]
+    assert again == lab.log()
+    assert again
 
 
 def trace(policy: str, seed: int) -> tuple[str, list[bytes]]:
