@@ -26,7 +26,7 @@ from testbed.simulate.fetch import Browser
 from testbed.simulate.host import Host
 from testbed.simulate.names import serve_names
 from testbed.simulate.network import Network
-from testbed.simulate.tcp import DEFAULT, Settings
+from testbed.simulate.tcp import Settings
 from testbed.simulate.tls import client_context
 from testbed.simulate.web import Web
 from testbed.topology import Role, Topology, shipped
@@ -34,12 +34,16 @@ from testbed.topology import Role, Topology, shipped
 #: a shipped name, a path, or a policy that has been loaded; None: the box only forwards
 PolicyLike: TypeAlias = str | Path | Policy | None
 
+#: TCP as on the emulated lab's hosts
+WIRE = Settings(offload=False)
+
 
 class SimulatedLab:
     """A lab; `run` lets its time pass.
 
     `policy`: a shipped name, a path, a Policy, or a mapping from box to one of these; None for a control run. `sites`:
-    host names to serve beside the default ones. `settings`: how the TCP of all hosts behaves.
+    host names to serve beside the default ones. `settings`: how the TCP of all hosts behaves; as in the emulated lab,
+    where packets are those of a wire, without segmentation offload.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class SimulatedLab:
         sites: Iterable[str] = (),
         seed: int = 0,
         *,
-        settings: Settings = DEFAULT,
+        settings: Settings = WIRE,
     ) -> None:
         self.topology = topology if isinstance(topology, Topology) else shipped(topology or "national")
         self.seed = seed

@@ -12,7 +12,6 @@ from random import Random
 from middlebox.packet import ACK, FIN, PSH, RST, SYN
 from testbed.simulate.clock import Clock
 from testbed.simulate.tcp.acknowledging import Acknowledging
-from testbed.simulate.tcp.congestion import CONTROLS
 from testbed.simulate.tcp.phase import AFTER_FIN, AFTER_THEIRS, CLOSING, Phase
 from testbed.simulate.tcp.reassembly import Reassembly
 from testbed.simulate.tcp.round_trips import MS
@@ -57,14 +56,11 @@ class Machine:
         self.segment = settings.segment
         self.sender = Sender(
             clock,
-            CONTROLS[settings.control](),
+            settings,
             begin=self.begin + 1,
-            mss=settings.segment,
             transmit=self._transmit,
             probe_window=lambda: self.emit(ACK, self.sender.una - 1),
             give_up=lambda: self.fail(TimeoutError("connection timed out")),
-            pacing=settings.pacing,
-            nagle=settings.nagle,
         )
         self.reassembly = Reassembly(0)
         self.told_window = 0  #: the other end may send what lies before this

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from testbed.simulate.clock import Clock
-from testbed.simulate.tcp.congestion import Congestion, Window
+from testbed.simulate.tcp.congestion import CONTROLS, Window
+from testbed.simulate.tcp.outbox import Outbox
 from testbed.simulate.tcp.pacing import Pacing
+from testbed.simulate.tcp.pairing import Pairing
 from testbed.simulate.tcp.recovery import Recovery, State
 from testbed.simulate.tcp.round_trips import RoundTrips
 from testbed.simulate.tcp.scoreboard import Acked, Scoreboard, Sent
+from testbed.simulate.tcp.settings import Settings
 from testbed.simulate.tcp.timing import Timing, Waiting
 
 
@@ -22,76 +25,67 @@ class Sender:
     """Data goes in by `write`, its end by `finish`; `on_ack` moves it on."""
 
     __slots__ = (
-        *("_begin", "_clock", "_data", "_fin", "_last_sent_ns", "_pacing", "_transmit"),
-        *("congestion", "give_up", "mss", "nagle", "next_number", "probe_window", "recovery", "resent", "sent"),
-        *("round_trips", "scores", "timing", "una", "window", "window_end"),
+        *("_clock", "_outbox", "_pacing", "_pairing", "_transmit", "congestion", "give_up", "last_sent_ns", "mss"),
+        *("nagle", "next_number", "probe_window", "recovery", "resent", "round_trips", "scores", "sent"),
+        *("timing", "una", "window", "window_end"),
     )
 
     def __init__(
         self,
         clock: Clock,
-        congestion: Congestion,
+        settings: Settings,
         *,
         begin: int,
-        mss: int,
         transmit: Callable[[Sent], None],
         probe_window: Callable[[], None],
         give_up: Callable[[], None],
-        pacing: bool = False,
-        nagle: bool = False,
     ) -> None:
-        """`begin`: the number of the first byte. `mss`: bytes of payload in a full segment."""
+        """`begin`: the number of the first byte."""
         self.una = begin  #: all before this is acknowledged
         self.next_number = begin  #: the number of the next new byte
         self.window_end = begin  #: the other end takes what lies before this
-        self.mss = mss
-        self.nagle = nagle  #: keep back what does not fill a segment while something is under way
+        self.mss = settings.segment  #: bytes of payload in a full segment
+        self.nagle = settings.nagle  #: keep back what does not fill a segment while something is under way
         self.sent = 0  #: segments sent, those that were sent again included
         self.resent = 0  #: segments sent again
         self.round_trips = RoundTrips()
         self.scores = Scoreboard(begin)
         self.window = Window()
-        self.congestion = congestion
-        self.recovery = Recovery(self.scores, self.round_trips, self.window, congestion, begin)
+        self.congestion = CONTROLS[settings.control]()
+        self.recovery = Recovery(self.scores, self.round_trips, self.window, self.congestion, begin)
         self.probe_window = probe_window
         self.give_up = give_up
         self.timing = Timing(clock, self, self.scores, self.round_trips, self.recovery)
         self._clock = clock
         self._transmit = transmit
-        self._data = bytearray()  # not sent yet
-        self._begin = 0  # where in it the next byte stands
-        self._fin = False  # a FIN waits behind it
-        self._last_sent_ns = 0
-        self._pacing = Pacing(clock, self) if pacing else None
+        self._outbox = Outbox()
+        self.last_sent_ns = 0
+        self._pacing = Pacing(clock, self) if settings.pacing else None
+        self._pairing = Pairing(clock, self) if settings.offload else None
 
     @property
     def unsent(self) -> int:
         """Bytes that have not been sent yet."""
-        return len(self._data) - self._begin
+        return self._outbox.size
 
     @property
     def done(self) -> bool:
         """All has been sent and acknowledged, the end included."""
-        return not self.scores.queue and not self.unsent and not self._fin
+        return not self.scores.queue and not self.unsent and not self._outbox.ended
 
     def write(self, data: bytes) -> None:
         """Take data to be sent."""
-        if self._begin:
-            del self._data[: self._begin]
-            self._begin = 0
-        self._data += data
+        self._outbox.write(data)
         self.push()
 
     def finish(self) -> None:
         """Send a FIN behind the data."""
-        self._fin = True
+        self._outbox.ended = True
         self.push()
 
     def stop(self) -> None:
         """Send nothing any more."""
-        self._data.clear()
-        self._begin = 0
-        self._fin = False
+        self._outbox.clear()
         self.timing.stop()
         if self._pacing is not None:
             self._pacing.stop()
@@ -124,31 +118,32 @@ class Sender:
         self.sent += 1
         self.resent += 1
         self.recovery.on_resent(now_ns)
-        self._last_sent_ns = now_ns
+        self.last_sent_ns = now_ns
         self._transmit(sent)
 
     def send_probe(self) -> bool:
         """Send one new segment, whatever the congestion window says; False if there is none."""
         size = min(self.unsent, self.mss, self.window_end - self.next_number)
-        if size > 0 or (self._fin and not self.unsent):
+        if size > 0 or (self._outbox.ended and not self.unsent):
             self._send_one(size)
             return True
         return False
 
     def _send_new(self) -> None:
         """Send new segments, as far as the windows allow."""
-        unsent = self.unsent
-        if not unsent and not self._fin:
+        unsent, ends = self._outbox.size, self._outbox.ended
+        if not unsent and not ends:
             return
         scores, window, now_ns = self.scores, self.window, self._clock.now_ns
         flying = scores.in_flight
-        if not scores.queue and self._last_sent_ns and now_ns - self._last_sent_ns > self.round_trips.rto_ns:
-            self.congestion.on_idle_end(now_ns, now_ns - self._last_sent_ns)
-            window.restart(now_ns - self._last_sent_ns, self.round_trips.rto_ns)
+        if not scores.queue and self.last_sent_ns and now_ns - self.last_sent_ns > self.round_trips.rto_ns:
+            self.congestion.on_idle_end(now_ns, now_ns - self.last_sent_ns)
+            window.restart(now_ns - self.last_sent_ns, self.round_trips.rto_ns)
         count = 0
-        while (unsent or self._fin) and len(flying) < window.packets:
+        waits = False
+        while (unsent or ends) and len(flying) < window.packets:
             size = min(unsent, self.mss)
-            if size < self.mss and self.nagle and scores.queue and not self._fin:
+            if size < self.mss and self.nagle and scores.queue and not ends:
                 break
             room = self.window_end - self.next_number
             if size > room:
@@ -158,10 +153,14 @@ class Sender:
                 size = room
             if self._pacing is not None and not self._pacing.may_leave(size):
                 break
+            if self._pairing is not None and self._pairing.holds(unsent, count):
+                waits = True
+                break
             self._send_one(size)
             unsent -= size
+            ends = self._outbox.ended
             count += 1
-        limited = len(flying) >= window.packets
+        limited = waits or len(flying) >= window.packets
         if count or limited:
             window.note_use(self.una, self.next_number, len(scores.queue), limited)
         if count:
@@ -173,18 +172,13 @@ class Sender:
 
     def _send_one(self, size: int) -> None:
         """Send the next bytes, and the end if it comes behind them."""
-        begin, now_ns = self._begin, self._clock.now_ns
-        payload = bytes(memoryview(self._data)[begin : begin + size])
-        self._begin = begin + size
-        fin = self._fin and self._begin == len(self._data)
-        if fin:
-            self._fin = False
-        sent = Sent(self.next_number, payload, fin)
+        now_ns = self._clock.now_ns
+        sent = Sent(self.next_number, *self._outbox.take(size))
         self.next_number = sent.end
         self.sent += 1
         first = not self.scores.queue
         self.scores.add(sent, now_ns)
-        self._last_sent_ns = now_ns
+        self.last_sent_ns = now_ns
         if first or self.timing.waiting is Waiting.PROBE:
             self.timing.set_resend()
         self._transmit(sent)

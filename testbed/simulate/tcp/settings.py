@@ -16,6 +16,8 @@ class Settings:
 
     control: str = "cubic"
     pacing: bool = False  #: spread a window over the round trip, as under the fq queue or with BBR's socket option
+    #: wait until two segments can leave together, as with segmentation offload; off in the emulated lab
+    offload: bool = True
     nagle: bool = False  #: keep back what does not fill a segment; browsers and servers of the web switch it off
     sack: bool = True
     timestamps: bool = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 from testbed.simulate.clock import START_NS, Clock
-from testbed.simulate.tcp.congestion import Reno
 from testbed.simulate.tcp.recovery import State
 from testbed.simulate.tcp.scoreboard import Sent
 from testbed.simulate.tcp.sender import Sender
+from testbed.simulate.tcp.settings import Settings
 from testbed.simulate.tcp.timing import MAX_TIMEOUTS, Waiting
 
 MS = 1_000_000
@@ -24,9 +24,8 @@ class Line:
         self.given_up = False
         self.sender = Sender(
             self.clock,
-            Reno(),
+            Settings(control="reno", segment=1_000, offload=False),
             begin=0,
-            mss=1_000,
             transmit=self._transmit,
             probe_window=lambda: self.asked.append(self.now_ms),
             give_up=self._give_up,
