@@ -249,7 +249,7 @@ class Live:
             self.stopping = True
             return {"stopping": True}
         if wanted == "ping":
-            return {"alive": True, "box": self.box.name, "pid": os.getpid(), **self.kernel.facts()}
+            return {"alive": True, "box": self.box.name, "pid": os.getpid(), "workers": 1, **self.kernel.facts()}
         raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, reload, stop and ping")
 
     def _stats(self, window: str, *, reset: bool) -> Message:
