@@ -161,10 +161,14 @@ class Crew:
     # -- control ------------------------------------------------------------------------------------------------------
 
     def _ask(self, request: Message) -> list[Message]:
-        """Ask all workers at once; raises WorkerError if one does not answer."""
+        """Ask all workers at once; raises WorkerError if one does not answer, and ValueError with what one says."""
         for hand in self._hands:
             hand.ask(request)
-        return [hand.answer() for hand in self._hands]
+        said = [hand.heard() for hand in self._hands]  # those of all, or the next answers would be to this question
+        for one in said:
+            if "error" in one:
+                raise ValueError(one["error"])
+        return said
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[int]:

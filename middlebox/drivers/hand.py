@@ -53,22 +53,21 @@ class Hand:
     def wait_ready(self) -> None:
         """Wait until it is; raises AttachError with what is against it."""
         try:
-            said = self.answer()
-        except ValueError as error:
-            raise AttachError(str(error)) from None
+            said = self.heard()
         except WorkerError as error:
             raise AttachError(f"it did not start: {error}") from None
-        assert said == {"ready": True}
+        if "error" in said:
+            raise AttachError(str(said["error"]))
 
     def ask(self, request: Message) -> None:
-        """Begin to ask; `answer` has to follow."""
+        """Begin to ask; `heard` has to follow."""
         try:
             self.asked.sendall(json.dumps(request).encode() + b"\n")
         except OSError:
             raise self.gone() from None
 
-    def answer(self) -> Message:
-        """The answer to what was asked; raises ValueError with its error, and WorkerError if there is none."""
+    def heard(self) -> Message:
+        """The answer to what was asked, which may be an error; raises WorkerError if there is none."""
         while b"\n" not in self._heard:
             try:
                 heard = self.asked.recv(1 << 20)
@@ -83,8 +82,6 @@ class Hand:
             self._heard += heard
         line, _, self._heard = self._heard.partition(b"\n")
         said: Message = json.loads(line)
-        if "error" in said:
-            raise ValueError(said["error"])
         return said
 
     def watch(self) -> None:

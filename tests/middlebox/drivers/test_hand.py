@@ -51,11 +51,10 @@ def test_it_answers_and_tells_and_ends_when_nobody_asks(start: Start) -> None:
     hand = start(_talk)
     hand.wait_ready()
     hand.ask({"do": "x"})
-    assert hand.answer() == {"length": 12}
+    assert hand.heard() == {"length": 12}
     assert hand.decisions() == [b"decision\n"]
     hand.ask({"do": "fail"})
-    with pytest.raises(ValueError, match="no such thing"):
-        hand.answer()
+    assert hand.heard() == {"error": "no such thing"}
     hand.close()
     hand.wait_done()
 
@@ -76,12 +75,12 @@ def test_one_that_is_gone_is_named_with_what_ended_it(start: Start) -> None:
     hand.wait_ready()
     os.kill(hand.pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match=r"worker 3 \(process \d+\) was ended by signal 9 \(SIGKILL\)"):
-        hand.answer()
+        hand.heard()
     other = start(_talk)
     other.wait_ready()
     other.ask({"do": "leave"})
     with pytest.raises(WorkerError, match="ended with status 7"):
-        other.answer()
+        other.heard()
     with pytest.raises(WorkerError, match="ended with status 7"):
         other.wait_done()
 

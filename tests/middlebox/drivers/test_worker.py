@@ -32,7 +32,7 @@ rules = Rules(6, fail_open=False, mark=1)  # its queue: two on from the first wo
 rules.add()
 def ask(**request):
     hand.ask(request)
-    return hand.answer()
+    return hand.heard()
 print("ready", flush=True)
 sys.stdin.readline()
 held = ask(do="stats")
