@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from middlebox.policy import Policy
 from testbed import manifest as manifests
-from testbed.fidelity import BoxWatch, most_added_s, worst
+from testbed.fidelity import BoxWatch, asked, most_added_s
 from testbed.findings import Check
 from testbed.judging import held_to, normals
 from testbed.lab import Lab
@@ -134,7 +135,7 @@ def run(
             opened = stack.enter_context(
                 _Opened(scenario, policy, seed=seed, folder=folder, record=record, workers=workers)
             )
-            manifest["facts"] = manifest["facts"] or opened.facts
+            manifest["facts"].update(opened.facts)  # the control has no box to tell of
             opened.leg.measure()
             waiting.append(endings.submit(opened.end))
             manifest["sites"] = opened.sites
@@ -174,10 +175,7 @@ class _Opened:
             self.facts = dict(lab.facts())
             self.sites = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
             if lab.boxes:
-                boxes = lab.boxes
-                self._watch = BoxWatch(
-                    lambda: worst([lab.box_stats(box, reset=True) or {} for box in boxes]), most_added_s(topology)
-                )
+                self._watch = BoxWatch(partial(asked, lab, lab.boxes), most_added_s(topology))
                 self._watch.__enter__()
             self.leg = Leg(
                 run=folder.name,
@@ -233,7 +231,10 @@ class _Opened:
 
 
 #: of a box's answer: what is counted from its start on; the rest belongs to the last window of `BoxWatch`
-_TOTALS = ("alive", "counters", "overruns", "sent", "send_failures", "clock", "fail", "nice")
+_TOTALS = (
+    "alive", "counters", "overruns", "sent", "send_failures", "clock", "fail", "nice",
+    "data_plane", "data_plane_reason",
+)  # fmt: skip
 
 
 def _totals(stats: dict[str, Any]) -> dict[str, Any]:

@@ -108,8 +108,6 @@ class Marks:
         plan, text, disposition = self._plan, decision.flow, decision.disposition
         if text[:4] not in ("tcp ", "udp "):
             return 0
-        if self._marked is not None and disposition is Disposition.PASS and (decision.rule or decision.revokes):
-            return 0  # a rule has let it go, but another may remember it: the answer to its next packet counts
         polices = disposition is Disposition.POLICE
         rule = decision.policed_by if polices else decision.rule
         mark = plan.mark(disposition, rule)

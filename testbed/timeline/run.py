@@ -13,8 +13,8 @@ from typing import Any
 
 from middlebox.policy import Policy
 from testbed import manifest as manifests
-from testbed.fidelity import BoxWatch, worst
-from testbed.lab import Lab, LabError
+from testbed.fidelity import BoxWatch, asked
+from testbed.lab import Lab
 from testbed.result import CONTROL, Row, RowsFile, read_rows
 from testbed.run import Ran, Recorder, new_folder
 from testbed.slowed_by import slowed_by
@@ -116,10 +116,10 @@ def _leg(
     try:
         running: TimelineLab = lab
         facts = dict(lab.facts())
-        manifest["facts"] = manifest["facts"] or facts
+        manifest["facts"].update(facts)  # the control has no box to tell of
         manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
         if running.boxes:
-            watch = BoxWatch(partial(_stats, lab, running.boxes), MAX_ADDED_S)
+            watch = BoxWatch(partial(asked, lab, running.boxes), MAX_ADDED_S)
             watch.__enter__()
         leg = Leg(
             run=folder.name,
@@ -153,14 +153,6 @@ def _leg(
         series.close()
     about["ended"] = _now()
     return about
-
-
-def _stats(lab: Lab, boxes: Sequence[str]) -> dict[str, Any]:
-    """How the boxes do; dead, if the lab is gone."""
-    try:
-        return worst([lab.box_stats(box, reset=True) or {} for box in boxes])
-    except LabError:
-        return {"alive": False}
 
 
 def _keep_logs(folder: Path, leg: Leg) -> None:

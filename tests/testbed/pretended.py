@@ -154,7 +154,8 @@ class PretendedLab:
         return dict(type(self).STATS)
 
     def facts(self) -> dict[str, Any]:
-        return {"delay_means": "none", "versions": {"nginx": "1.22"}}
+        planes = {box: {"data_plane": "kernel"} for box in self.boxes}
+        return {"delay_means": "none", "versions": {"nginx": "1.22"}, "data_plane": planes}
 
     def link_stats(self) -> None:
         return None
