@@ -29,7 +29,7 @@ _GROUPS, _TRIALS, _APART_S = 8, 10, 0.06
 def slowdown() -> int:
     """By how much to slow a network down on this machine: 1 on an ordinary one. Takes half a second.
 
-    What else the machine does changes nothing: the time is the processor's alone, and of all groups the quickest counts.
+    What else the machine does changes nothing: the time is the processor's alone, and the quickest group counts.
     """
     took_s = []
     for _ in range(_GROUPS):
