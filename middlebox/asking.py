@@ -10,8 +10,10 @@ from typing import Final
 from middlebox.action import Log
 from middlebox.chance import fraction
 from middlebox.counting import Thresholds
+from middlebox.flow import Flow
 from middlebox.looking import Looking
 from middlebox.match import Within
+from middlebox.outlook import Outlook
 from middlebox.passing import Passing
 from middlebox.policy import Moment, Policy, Rule
 from middlebox.reading import Reader
@@ -27,7 +29,7 @@ class Asking:
     """The rules of one box, and the clock that they are awake by."""
 
     __slots__ = (
-        *("_always", "_inside", "_logs", "_reader", "_residual", "_rules", "_seed", "_slows", "_striking"),
+        *("_always", "_inside", "_logs", "_outlook", "_reader", "_residual", "_rules", "_seed", "_slows", "_striking"),
         *("_thresholds", "phase", "since_ns"),
     )
 
@@ -39,6 +41,7 @@ class Asking:
         self._always = tuple(rule for rule in policy.rules if not rule.asks)  # asked at each packet
         self._logs = frozenset(r.name for r in policy.rules if all(isinstance(one, Log) for one in r.actions))
         self._slows = frozenset(rule.name for rule in policy.rules if rule.slows)
+        self._outlook = Outlook(policy, seed, reader)
         self._inside = Within(policy.ability.inside)
         self._reader = reader
         self._residual = residual
@@ -102,10 +105,21 @@ class Asking:
         flow = packet.flow
         if flow is None:
             return packet.passed(_ASK)
-        if not self._always and self._reader.finished(flow):
-            flow.settled = True
-            flow.facts.clear()  # nobody will ask for them again
+        if not flow.settled:
+            if not self._always and self._reader.finished(flow):
+                self._settle(flow)
+            elif packet.changed and self._outlook.worth and self._outlook.clear(packet, self.look(packet)):
+                packet.say("no rule can match in this flow any more, whatever comes")
+                flow.foreseen = True
+                self._settle(flow)
         if not flow.settled or flow.dropping is not None or flow.rewriting is not None:
             return packet.passed(_ASK)
         later = self._residual.count > 0 and self._residual.concerns(packet.view, packet.now_ns)
         return packet.passed(_ASK if later else _LET_GO)
+
+    def _settle(self, flow: Flow) -> None:
+        """No rule is asked about the flow again, under this policy."""
+        flow.settled = True
+        flow.facts.clear()  # nobody will ask for them
+        if (flow.up is not None and flow.up.pending) or (flow.down is not None and flow.down.pending):
+            flow.stop()  # a stream cannot be read on later from where nobody looked; datagrams can

@@ -86,12 +86,11 @@ class TcpBelief:
     def still(self, flow: Flow, view: PacketView) -> Flow | None:
         """The known flow of a segment with SYN; None if that begins a new connection instead.
 
-        It does on a flow that was closing, and on one of which nothing more is wanted: a driver may have let the kernel
-        pass the end of that.
+        It does on a flow that was closing, and on one that has told all: a driver may have let the kernel pass its end.
         """
         if segment_of(view) is not Segment.SYN:
             return flow
-        over = flow.closing or (flow.settled and flow.free)
+        over = flow.closing or (flow.settled and flow.free and not flow.foreseen)
         if over and Segment.SYN in self._tcp.create:
             self._table.forget(flow)
             return None

@@ -133,6 +133,7 @@ class Flow(Named):
         "dropping",
         "facts",
         "following",
+        "foreseen",
         "gone",
         "key",
         "last_ns",
@@ -169,6 +170,7 @@ class Flow(Named):
         self.gone = False  #: the table has forgotten it
         self.stopped = False  #: nothing more is read
         self.settled = False  #: no rule can match any more
+        self.foreseen = False  #: and that before all was read that is asked of it
         self.passed: Rule | None = None  #: a rule let it go
         self.facts: dict[str, Fact] = {}
         self.following: dict[str, Follower] | None = None  #: what dissectors of conversations keep of it
@@ -272,7 +274,7 @@ class Flow(Named):
         if self.passed is not None:
             rule = rules.get(self.passed.name)
             self.passed = rule if rule is not None and any(isinstance(one, Pass) for one in rule.actions) else None
-        self.settled = False
+        self.settled = self.foreseen = False
 
     def drop_from(self, rule: Rule, directions: frozenset[Direction], from_ns: int, packets_left: int) -> None:
         if self.dropping is None:

@@ -14,6 +14,7 @@ from middlebox.action import Drop, Rewrite, Slow
 from middlebox.dissect import DISSECTORS
 from middlebox.fields import protocol_of
 from middlebox.match import All, AnyOf, InRanges, Is, Match, Not, Present, Test
+from middlebox.outlook import waits_for_fact, worth
 from middlebox.packet import ACK, FIN, ICMP, ICMPV6, PSH, RST, SYN, TCP, UDP, URG, PacketView
 from middlebox.policy import Policy, Rearm, Start
 
@@ -96,11 +97,12 @@ def fates_last(ability: Ability) -> bool:
 def ends_matter(policy: Policy) -> bool:
     """Whether the FIN and RST of a flow that passes matter.
 
-    Who forgets it then may pick up what goes on of it, or strike it as packets that belong to no flow.
+    Who forgets it then may pick up what goes on of it, or strike it as packets that belong to no flow. And of a flow
+    that passes before all has been read of it, only its end tells that a SYN begins another one.
     """
     tcp = policy.ability.tcp
     picks_up = tcp.create != frozenset({Segment.SYN}) or tcp.mid_stream
-    return picks_up or any(not _waits_for_fact(rule.match) for rule in policy.rules)
+    return picks_up or worth(policy) or any(not waits_for_fact(rule.match) for rule in policy.rules)
 
 
 # -- acknowledgements -------------------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ def ends_matter(policy: Policy) -> bool:
 def _acks_matter(policy: Policy) -> bool:
     """Whether an acknowledgement without payload can be struck, or can change what befalls another packet."""
     return _acks_move(policy.ability) or any(
-        not _waits_for_fact(rule.match)
+        not waits_for_fact(rule.match)
         or any(_on_every_packet(action, policy.ability) for action in rule.actions)
         or (
             rule.memory is not None
@@ -146,18 +148,6 @@ def _on_every_packet(action: object, ability: Ability) -> bool:
         at_once = ability.reaction_ns.fixed and ability.reaction_ns.low <= 0 and fates_last(ability)
         return action.after is not None or action.scope.value.startswith("to-") or not at_once
     return isinstance(action, Rewrite | Slow)
-
-
-def _waits_for_fact(match: Match) -> bool:
-    """Whether it cannot hold without a fact of a protocol: a packet that tells none cannot meet it."""
-    if isinstance(match, Test):
-        absent_is_yes = isinstance(match.operator, Present) and not match.operator.wanted
-        return bool(protocol_of(match.field)) and not absent_is_yes
-    if isinstance(match, All):
-        return any(_waits_for_fact(part) for part in match.parts)
-    if isinstance(match, AnyOf):
-        return bool(match.parts) and all(_waits_for_fact(part) for part in match.parts)
-    return False
 
 
 # -- transports, versions, ports --------------------------------------------------------------------------------------

@@ -67,6 +67,11 @@ class Looking:
         self.flow = flow
         self.direction = direction
 
+    def turned(self) -> Looking:
+        """The same packet as it looks to who takes its sender for the other end."""
+        direction = self.direction.reverse
+        return Looking(self._inside, self.view, self.flow, direction, self._believed, self._joined)
+
     def value(self, name: str) -> object:
         """The field's value; None if it is absent; `UNKNOWN` if later packets may still tell."""
         told = FACTS.get(name)

@@ -54,14 +54,28 @@ class Reader:
         if flow.stopped:
             return True
         if flow.proto == UDP:
-            return not (self.on_udp if flow.pending is None else flow.pending)
+            return not (self.on_udp if flow.pending is None else _any(flow.pending, self.on_udp))
         if flow.proto != TCP or not self.on_tcp:
             return True
         if self._alone:
             return False
-        if self._reads_up and (flow.up is None or flow.up.pending):
+        if self._reads_up and (flow.up is None or _any(flow.up.pending, self.on_tcp)):
             return False
-        return not (self._reads_down and (flow.down is None or flow.down.pending))
+        return not (self._reads_down and (flow.down is None or _any(flow.down.pending, self.on_tcp)))
+
+    def ignores(self, protocol: str, flow: Flow) -> bool:
+        """True if no further payload of this flow can be read as this protocol."""
+        if flow.stopped:
+            return True
+        if flow.proto == UDP:
+            return protocol not in (self.on_udp if flow.pending is None else flow.pending)
+        if flow.proto != TCP or protocol not in self.on_tcp:
+            return True
+        if self._alone or self._stranger:
+            return False
+        if self._reads_up and (flow.up is None or protocol in flow.up.pending):
+            return False
+        return not (self._reads_down and (flow.down is None or protocol in flow.down.pending))
 
     def _wants(self, direction: Direction) -> bool:
         """True if the box reads what goes this way."""
@@ -225,3 +239,8 @@ class Reader:
         if not progress.stream.data or len(progress.stream.data) < progress.need:
             return False, ""
         return self._message(flow, progress, progress.stream, direction)
+
+
+def _any(pending: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """True if any of a flow's dissectors is wanted: an earlier policy may have asked for others."""
+    return bool(pending) and (pending is wanted or any(name in wanted for name in pending))

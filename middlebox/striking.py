@@ -24,6 +24,7 @@ from middlebox.action import (
 )
 from middlebox.coming import Coming
 from middlebox.dissect.dns import DnsQuery
+from middlebox.flow import Flow
 from middlebox.looking import Looking, flag_names
 from middlebox.packet import FIN, RST, SYN, TCP, PacketView
 from middlebox.passing import Passing
@@ -91,6 +92,8 @@ class Striking:
                 made.extend(self._emissions(action, packet, trigger))
         if rule.memory is not None:
             self.memorise(rule, packet)
+        if disposition is Disposition.PASS and flow is not None and self._still_concerns(flow, packet):
+            disposition = Disposition.INSPECT
         verdict = Verdict.PASS
         if drops:
             verdict, rewritten = Verdict.DROP, None
@@ -108,6 +111,12 @@ class Striking:
             release_ns=release_ns if verdict is Verdict.HOLD else 0,
             disposition=disposition,
         )
+
+    def _still_concerns(self, flow: Flow, packet: Passing) -> bool:
+        """True if a flow that a rule has let go is struck by what was before: a drop that lies on it, or a memory."""
+        if flow.dropping is not None or flow.rewriting is not None:
+            return True
+        return self._residual.count > 0 and self._residual.concerns(packet.view, packet.now_ns)
 
     def _drops_now(self, action: Action, packet: Passing) -> bool:
         """True if the drop takes the trigger itself."""
@@ -166,7 +175,10 @@ class Striking:
             ends = (seen.dst, seen.dst_port, seen.src, seen.src_port)
         if self._residual.strike(rule, memory, self._reaction(_trigger(rule, packet)), packet.text, ends):
             packet.say(f"rule '{rule.name}' will remember the {memory.key.value}")
-            self.revoked.append(Ends(*key_of(memory.key, *ends)[1:]))
+            _, client, client_port, server, server_port = key_of(memory.key, *ends)
+            # packets are looked up by both their ends: a flow that the other end began is remembered as well
+            self.revoked.append(Ends(client, client_port, server, server_port))
+            self.revoked.append(Ends(server, server_port, client, client_port))
 
     # -- what an earlier packet has brought about ---------------------------------------------------------------
 

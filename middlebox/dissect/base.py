@@ -27,6 +27,14 @@ class Kind(Enum):
     ADDRESS = "address"  #: IP addresses in network order, 4 or 16 bytes each; no dissector tells one
 
 
+class Course(Enum):
+    """What becomes of a field's value as a conversation goes on, once it was told."""
+
+    CHANGES = "changes"  #: the next message may have another
+    GROWS = "grows"  #: it never becomes smaller, and a yes never no
+    STAYS = "stays"  #: it is the same as long as the conversation is followed
+
+
 #: what a field can hold
 Value = str | int | bool | tuple[str, ...] | tuple[int, ...]
 
@@ -46,6 +54,8 @@ class Field:
     about: str  #: one line for people
     attribute: str  #: where it stands in the fact
     noun: str = ""  #: the field in a sentence: "the server name in a ClientHello"
+    #: what it is good for to know: flows in which no rule can match any more need no further look
+    course: Course = Course.CHANGES
 
     def get(self, fact: Fact) -> Value | Unknown | None:
         """The value in a fact of this field's own protocol; None if the message does not have it.

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 
-from middlebox.dissect.base import NOT_MINE, Fact, Field, Kind, Reading, Reads, found
+from middlebox.dissect.base import NOT_MINE, Course, Fact, Field, Kind, Reading, Reads, found
 from middlebox.verdict import Direction
 
 #: foreign datagrams in a row beyond which a flow is followed no more
@@ -195,6 +195,7 @@ class Ikev2:
             about="an IKE_SA_INIT was answered, or a message was seen that only follows one",
             attribute="handshake",
             noun="the statement that an IKEv2 handshake was answered",
+            course=Course.GROWS,
         ),
         Field(
             name="ikev2.esp_packets",
@@ -202,6 +203,7 @@ class Ikev2:
             about="ESP packets in UDP so far in the flow of an IKE message, in the directions that the box reads",
             attribute="esp_packets",
             noun="the number of ESP packets beside IKEv2",
+            course=Course.GROWS,
         ),
     )
 

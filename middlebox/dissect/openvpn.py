@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 
-from middlebox.dissect.base import NOT_MINE, Fact, Field, Kind, Reading, Reads, found, need_more
+from middlebox.dissect.base import NOT_MINE, Course, Fact, Field, Kind, Reading, Reads, found, need_more
 from middlebox.verdict import Direction
 
 #: bytes of a TCP frame that are believed: a tunnel with jumbo packets (9,000) and its overhead
@@ -224,6 +224,7 @@ class Openvpn:
             about="control packets go under tls-auth, tls-crypt or tls-crypt-v2",
             attribute="wrapped",
             noun="the statement that OpenVPN wraps its control packets",
+            course=Course.STAYS,
         ),
         Field(
             name="openvpn.handshake",
@@ -231,6 +232,7 @@ class Openvpn:
             about="both ends have taken part: two resets, or a control packet with the session ID of a reset",
             attribute="handshake",
             noun="the statement that both ends take part in an OpenVPN handshake",
+            course=Course.GROWS,
         ),
         Field(
             name="openvpn.control_packets",
@@ -238,6 +240,7 @@ class Openvpn:
             about="resets, control packets and acknowledgements so far, in the directions that the box reads",
             attribute="control_packets",
             noun="the number of control packets of an OpenVPN connection",
+            course=Course.GROWS,
         ),
         Field(
             name="openvpn.data_packets",
@@ -245,6 +248,7 @@ class Openvpn:
             about="data packets so far, pings among them, in the directions that the box reads",
             attribute="data_packets",
             noun="the number of data packets of an OpenVPN connection",
+            course=Course.GROWS,
         ),
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from middlebox.dissect.base import NOT_MINE, Fact, Field, Kind, Reading, Reads, State, found
+from middlebox.dissect.base import NOT_MINE, Course, Fact, Field, Kind, Reading, Reads, State, found
 from middlebox.verdict import Direction
 
 #: bytes of a handshake initiation, a response and a cookie reply (5.4.2, 5.4.3, 5.4.7)
@@ -175,6 +175,7 @@ class Wireguard:
             about="the tunnel's handshake is done: initiation and response were seen, or data after either",
             attribute="handshake",
             noun="the statement that a WireGuard handshake is done",
+            course=Course.GROWS,
         ),
         Field(
             name="wireguard.data_packets",
@@ -182,6 +183,7 @@ class Wireguard:
             about="data messages so far, keepalives among them, in the directions that the box reads",
             attribute="data_packets",
             noun="the number of data messages of a WireGuard tunnel",
+            course=Course.GROWS,
         ),
         Field(
             name="wireguard.data_bytes",
@@ -189,6 +191,7 @@ class Wireguard:
             about="bytes of UDP payload of these data messages",
             attribute="data_bytes",
             noun="the number of bytes of data messages of a WireGuard tunnel",
+            course=Course.GROWS,
         ),
     )
 

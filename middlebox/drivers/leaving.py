@@ -1,6 +1,6 @@
 """Flows whose packets need not be shown to the censor in virtual time, since it has said that they pass.
 
-The kernel does the same for a live box, by marks (`kernel`, whose rules these are); here it saves making and reading
+The kernel does the same for a live box, by marks (`marks`, whose rules these are); here it saves making and reading
 bytes. What a flow that is left would have logged is nothing, so the log is that of a box that asks about every packet,
 but for the packets' numbers. Flows that are dropped are asked about, as each of their packets is logged; of those that
 are policed only the direction that is not. It decides nothing.
@@ -8,12 +8,11 @@ are policed only the direction that is not. It decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from middlebox.drivers.kernel import flow_of, wanted_of
+from middlebox.drivers.kernel import wanted_of
+from middlebox.drivers.marks import flow_of
 from middlebox.packet import FIN, RST, SYN
 from middlebox.policy import Policy
-from middlebox.verdict import TO_CLIENT, TO_SERVER, Decision, Disposition, Ends, Verdict
+from middlebox.verdict import TO_CLIENT, TO_SERVER, Decision, Disposition, Verdict
 
 #: source and its port, destination and its port
 Key = tuple[bytes, int, bytes, int]
@@ -28,7 +27,7 @@ _ENDS = FIN | SYN | RST
 class Leaving:
     """The TCP flows of one box that pass by themselves, by each direction."""
 
-    __slots__ = ("_ends", "_left", "_memory", "_passed", "_policed", "_used", "_ways")
+    __slots__ = ("_ends", "_left", "_passed", "_policed", "_used", "_ways")
 
     def __init__(self, policy: Policy) -> None:
         wanted = wanted_of(policy)
@@ -38,7 +37,6 @@ class Leaving:
         self._passed = frozenset(("", *wanted.passed))
         self._policed = {name: policing.directions for name, policing in wanted.policed.items()}
         self._ends = _ENDS if wanted.ends else SYN
-        self._memory = any(rule.memory is not None for rule in policy.rules)
 
     def passes(self, key: Key, flags: int, now_ns: int) -> bool:
         """True if this packet goes on without being asked about."""
@@ -56,7 +54,7 @@ class Leaving:
         if not self._used or flags & _ENDS or decision.verdict is Verdict.HOLD:
             return
         if disposition is Disposition.PASS:
-            if decision.rule not in self._passed or (self._memory and (decision.rule or decision.revokes)):
+            if decision.rule not in self._passed:
                 return
             directions = [key, (key[2], key[3], key[0], key[1])]
         elif disposition is Disposition.POLICE and decision.policed_by in self._policed:
@@ -83,20 +81,9 @@ class Leaving:
         self._ways[key, decision.policed_by] = found
         return found
 
-    def revoke(self, revoked: Iterable[Ends]) -> None:
-        """Ask about the flows again that have one of these ends."""
-        for client, client_port, server, server_port in revoked:
-            found = [
-                key
-                for key in self._left
-                for up in (key, (key[2], key[3], key[0], key[1]))
-                if (not client or up[0] == client)
-                and (not client_port or up[1] == client_port)
-                and (not server or up[2] == server)
-                and (not server_port or up[3] == server_port)
-            ]
-            for key in found:
-                self._left.pop(key, None)
+    def revoke(self) -> None:
+        """Some flows must be asked about again: all are, once, which costs less than to find out which."""
+        self._left.clear()
 
     def _forget(self, key: Key) -> None:
         """A flow ends, or begins anew with other roles."""

@@ -100,7 +100,7 @@ class VirtualBox(Generic[P]):
         decision = censor.decide(raw, now_ns)
         if leaving is not None:
             if decision.revokes:
-                leaving.revoke(decision.revokes)
+                leaving.revoke()
             if flow is not None and decision.disposition is not Disposition.INSPECT:
                 leaving.note(*flow, decision)
         injected = decision.injected

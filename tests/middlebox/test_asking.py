@@ -7,7 +7,7 @@ import pytest
 from middlebox.policy import Key
 from middlebox.residual import key_of
 from middlebox.verdict import Disposition, Ends, Verdict
-from tests.middlebox.dialogue import MS, NOON, Play, dropped, hello, passed, policy
+from tests.middlebox.dialogue import MS, NOON, Play, dropped, get, hello, passed, policy
 
 CLIENT, SERVER = bytes((10, 0, 0, 1)), bytes((203, 0, 113, 5))
 
@@ -54,13 +54,44 @@ def test_a_syn_on_a_flow_that_is_struck_frees_nothing() -> None:
     assert dropped(again.send(hello("innocent.example")))
 
 
+def test_a_flow_that_one_rule_lets_go_is_still_asked_about_when_another_remembers_it() -> None:
+    box = Play("""
+        name: both
+        rules:
+          - name: sni
+            match: {tls.sni: {under: blocked.example}}
+            action: {drop: flow}
+            memory: {for: 60 s, key: 2-tuple, start: data, delay: 1 s}
+          - {name: spare, match: {tls.sni: {under: innocent.example}}, action: pass}
+    """)
+    assert box.connect().send(hello("innocent.example")).disposition is Disposition.PASS
+    box.connect(sport=41_000).send(hello())
+    spared = box.connect(sport=42_000)
+    assert spared.send(hello("innocent.example")).disposition is Disposition.INSPECT
+    box.wait(2)
+    assert dropped(spared.send(b"more"))
+
+
+def test_a_flow_that_is_let_go_while_a_drop_lies_on_it_is_not_left_to_the_driver_as_passing() -> None:
+    box = Play("""
+        name: both
+        rules:
+          - {name: one, match: {http.host: blocked.example}, action: {drop: to-client}}
+          - {name: two, match: {http.host: innocent.example}, action: pass}
+    """)
+    client = box.connect(dport=80)
+    client.send(get())
+    assert client.send(get("innocent.example")).disposition is Disposition.INSPECT
+    assert dropped(client.answer(b"HTTP/1.1 200 OK"))
+
+
 def test_who_is_remembered_is_named_so_that_flows_that_were_let_go_are_shown_again() -> None:
     box = Play(MEMORY)
     bystander = box.connect(sport=41_000)
     assert bystander.send(hello("innocent.example")).disposition is Disposition.PASS
     struck = box.connect().send(hello())
-    assert struck.revokes == (Ends(CLIENT, 0, SERVER, 443),)
-    assert struck.revokes == (Ends(*key_of(Key.THREE, CLIENT, 40_000, SERVER, 443)[1:]),)
+    assert struck.revokes == (Ends(CLIENT, 0, SERVER, 443), Ends(SERVER, 443, CLIENT, 0))  # whoever began
+    assert struck.revokes[0] == Ends(*key_of(Key.THREE, CLIENT, 40_000, SERVER, 443)[1:])
     soon = bystander.send(b"more")  # the memory begins in 5 s: until then the flow must be shown
     assert (soon.verdict, soon.disposition) == (Verdict.PASS, Disposition.INSPECT)
     box.wait(5)
