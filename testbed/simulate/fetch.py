@@ -123,7 +123,7 @@ class Browser:
             try:
                 yield from self._converse(connection, http.request(name, path), said, done, limit)
             except BaseException:
-                connection.abort()
+                connection.close()
                 raise
         except (OSError, EOFError, http.HttpError) as error:
             done.failure, done.note = named(error), str(error)

@@ -70,9 +70,7 @@ class Web:
         connection.close()
 
     def _serve_secure(self, connection: Connection) -> Generator[Event, Any, None]:
-        secure = Secure(
-            connection, self._defaults[connection.local[0]], self._entropy, self._host.clock, serves=True
-        )  # fmt: skip
+        secure = Secure(connection, self._defaults[connection.local[0]], self._entropy, self._host.clock, serves=True)
         try:
             yield from secure.handshake()
             yield from self._serve(secure, connection)

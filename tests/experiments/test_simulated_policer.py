@@ -19,9 +19,7 @@ def test_the_grid_has_its_cells() -> None:
     [("cubic", 150_000, 32_000, 0.04), ("reno", 1_000_000, 8_000, 0.04), ("cubic", 1_000_000, 128_000, 0.15)],
 )
 def test_a_policed_download_is_as_fast_as_on_linux(control: str, rate: int, burst: int, rtt: float) -> None:
-    (cell,) = (
-        one for one in cells() if (one.control, one.rate, one.burst, one.rtt) == (control, rate, burst, rtt)
-    )  # fmt: skip
+    (cell,) = (one for one in cells() if (one.control, one.rate, one.burst, one.rtt) == (control, rate, burst, rtt))
     done = simulate(cell)
     assert abs(done.error(cell)) < 0.05
     assert abs(done.loss - cell.loss) < 0.05

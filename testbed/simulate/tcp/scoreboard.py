@@ -138,9 +138,7 @@ class Scoreboard:
         if count:
             del queue[:count]
 
-    def select(
-        self, blocks: list[tuple[int, int]], now_ns: int, least_rtt_ns: int, high: int, found: Acked
-    ) -> None:  # fmt: skip
+    def select(self, blocks: list[tuple[int, int]], now_ns: int, least_rtt_ns: int, high: int, found: Acked) -> None:
         """These blocks have arrived too."""
         queue = self.queue
         before, before_end = self._blocks, self.sacked_end

@@ -138,9 +138,7 @@ def decoded(seen: PacketView) -> Segment | None:
     """The segment in a packet; None if there is none that a host would take. Its checksum was looked at before."""
     if seen.proto != TCP or not seen.tcp_at or seen.malformed:
         return None
-    segment = Segment(
-        seen.src_port, seen.dst_port, seen.seq, seen.ack, seen.flags, seen.window, seen.payload
-    )  # fmt: skip
+    segment = Segment(seen.src_port, seen.dst_port, seen.seq, seen.ack, seen.flags, seen.window, seen.payload)
     raw, at, end = seen.raw, seen.tcp_at + 20, seen.payload_at
     while at < end:
         kind = raw[at]

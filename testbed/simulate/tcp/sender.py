@@ -187,7 +187,7 @@ class Sender:
 
     def on_ack(
         self, ack: int, blocks: list[tuple[int, int]], *, echo_ns: int, plain: bool, duplicate: bool = False
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Take an acknowledgement. `blocks`: SACK; `echo_ns`: when the answered packet was sent, -1 if unknown.
 
         `plain`: it carries no data and changes no window. `duplicate`: its first SACK block was of that kind.

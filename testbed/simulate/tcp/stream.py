@@ -41,9 +41,7 @@ class Connection:
         self.local = local  #: address and port of this end
         self.remote = remote
         self.ttl = 64  #: of the packets that this end sends
-        self.machine = Machine(
-            clock, settings, (local[1], remote[1]), random, lambda segment: emit(self, segment)
-        )  # fmt: skip
+        self.machine = Machine(clock, settings, (local[1], remote[1]), random, lambda segment: emit(self, segment))
         self.opening = Opening(self.machine, family=6 if ":" in local[0] else 4)
         self.on_standing: Callable[[], object] = lambda: None
         self.machine.on_change = self._wake

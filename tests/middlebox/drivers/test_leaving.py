@@ -63,9 +63,7 @@ def test_a_flow_that_passes_is_shown_once_a_second_and_when_it_begins_anew() -> 
 
 def test_of_a_policed_flow_the_other_direction_passes() -> None:
     leaving = Leaving(policy(POLICED))
-    police = decision(
-        Disposition.POLICE, policed_by="sni", flow="tcp 10.0.0.1:40000>203.0.113.1:443"
-    )  # fmt: skip
+    police = decision(Disposition.POLICE, policed_by="sni", flow="tcp 10.0.0.1:40000>203.0.113.1:443")
     leaving.note(BACK, ACK, police)
     assert leaving.passes(KEY, ACK, 5 * S)
     assert not leaving.passes(BACK, ACK, 5 * S)

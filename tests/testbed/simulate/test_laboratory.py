@@ -61,6 +61,23 @@ def test_a_reset_comes_a_round_trip_to_the_box_and_its_reaction_after_the_hello(
     assert done.seconds - done.connected_s == pytest.approx(to_box + 0.001, abs=0.0005)
 
 
+def test_a_hello_that_is_dropped_is_sent_again_as_by_linux() -> None:
+    lab = SimulatedLab("sni-drop", seed=7)
+    hellos: list[float] = []
+    lab.network.watch(
+        lambda name, way, t_ns, raw: (
+            hellos.append(lab.clock.elapsed_s) if (name, way) == ("client", "out") and len(raw) > 500 else None
+        )
+    )
+    (done,) = lab.run(lab.browser.fetch(BLOCKED, limit_s=4))
+    assert done.connected_s is not None
+    # by a real kernel in the emulated lab: 0, 0.240, 0.484, 0.988, 1.980, 3.932 s after the first
+    waited = [at - hellos[0] for at in hellos]
+    assert waited == pytest.approx([0, 0.240, 0.484, 0.988, 1.980, 3.932], rel=0.05)
+    verdicts = [json.loads(one)["verdict"] for one in lab.log()]
+    assert verdicts == ["drop"] * 6  # the end waits behind the hello, and nothing else leaves
+
+
 def test_residual_censorship_hits_the_innocent_name_too() -> None:
     lab = SimulatedLab("gfw-like", seed=7)
 

@@ -17,8 +17,10 @@ from tests.testbed.simulate.tcp.pair import MS, Pair, everything, said
 def test_three_segments_open_a_connection_and_agree() -> None:
     pair = Pair().open()
     assert [(who, segment.flags) for who, segment in pair.said] == [
-        ("client", SYN), ("server", SYN | ACK), ("client", ACK),
-    ]  # fmt: skip
+        ("client", SYN),
+        ("server", SYN | ACK),
+        ("client", ACK),
+    ]
     assert pair.client.phase is pair.server.phase is Phase.ESTABLISHED
     assert pair.client.machine.segment == pair.server.machine.segment == 1_448
     assert pair.server.machine.sender.round_trips.smoothed_ns == 20 * MS

@@ -29,9 +29,7 @@ class Beliefs:
         return self
 
     def ack(self, una: int, *, echo_ns: int = -1, found: Acked | None = None, more: bool = False) -> State:
-        self.recovery.on_ack(
-            found or Acked(), advanced=True, una=una, next_number=2_000, echo_ns=echo_ns, more=more
-        )  # fmt: skip
+        self.recovery.on_ack(found or Acked(), advanced=True, una=una, next_number=2_000, echo_ns=echo_ns, more=more)
         return self.recovery.state
 
 

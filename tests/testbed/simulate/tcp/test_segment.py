@@ -20,8 +20,12 @@ def test_a_syn_has_the_options_of_linux_in_its_order() -> None:
     syn = Segment(40_000, 443, 7, 0, SYN, 64_240, times=(5, 0), mss=1_460, window_scale=7, sack_permitted=True)
     raw = syn.encode(**FOUR, ttl=64, ip_id=1)
     assert IP(raw)[TCP].options == [
-        ("MSS", 1_460), ("SAckOK", b""), ("Timestamp", (5, 0)), ("NOP", None), ("WScale", 7),
-    ]  # fmt: skip
+        ("MSS", 1_460),
+        ("SAckOK", b""),
+        ("Timestamp", (5, 0)),
+        ("NOP", None),
+        ("WScale", 7),
+    ]
     assert len(raw) == 20 + syn.length == 60
 
 
@@ -32,8 +36,9 @@ def test_data_with_sack_is_read_by_scapy_with_a_right_checksum(addresses: dict[s
     read = (IP if len(addresses["src"]) == 4 else IPv6)(raw)[TCP]
     assert (read.sport, read.dport, read.seq, read.ack, read.window, bytes(read.payload)) == (1, 2, 3, 4, 5, b"data!")
     assert dict(one for one in read.options if one[0] in ("Timestamp", "SAck")) == {
-        "Timestamp": (6, 7), "SAck": (10, 20, 30, 40),
-    }  # fmt: skip
+        "Timestamp": (6, 7),
+        "SAck": (10, 20, 30, 40),
+    }
     seen = view(raw)
     assert seen is not None
     assert transport_ok(seen)
