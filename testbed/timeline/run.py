@@ -52,13 +52,14 @@ def run(
     seed: int,
     folder: Path,
     command: list[str],
+    workers: int = 1,
     progress: Callable[[Row], None] = lambda row: None,
     stage: Callable[[str], None] = lambda name: None,
     passed: Callable[[float], None] = lambda seconds: None,
 ) -> Ran:
     """Measure; raises `LabError` and `ToolError` if it cannot. What was measured until then stays in `folder`.
 
-    `stage`: what is measured now; `passed`: how many of `total_s` seconds are over.
+    `workers`: processes of each box; `stage`: what is measured now; `passed`: how many of `total_s` seconds are over.
     """
     ruled = [phase.name for phase in timeline.phases if phase.ruled]
     policies = [phased(policy, ruled, folder / "policies") for policy in policies]
@@ -81,7 +82,7 @@ def run(
                     stage(f"{name}, {phase}")
                     passed(before_s + seconds)
 
-                leg = _leg(timeline, policy, repeat, manifest, folder, record, tick)
+                leg = _leg(timeline, policy, repeat, manifest, folder, record, tick, workers)
                 manifest["legs"].append(leg)
                 manifests.write(folder, manifest)
                 behind_s += timeline.seconds
@@ -101,13 +102,14 @@ def _leg(
     folder: Path,
     record: Callable[[Row], None],
     tick: Callable[[float, str], None],
+    workers: int,
 ) -> dict[str, Any]:
     """Measure one leg in a lab of its own; return what the manifest keeps of it."""
     where = folder_of(policy.name if policy else CONTROL, repeat)
     seed = int(manifest["seed"]) + repeat - 1
     about: dict[str, Any] = {"policy": policy.name if policy else CONTROL, "folder": where, "started": _now()}
     sites = dict.fromkeys([*timeline.sites, *(one.host for one in timeline.transfers)])
-    lab = Lab(policy, timeline.network, list(sites), seed, folder / where)
+    lab = Lab(policy, timeline.network, list(sites), seed, folder / where, workers=workers)
     lab.start()
     watch: BoxWatch | None = None
     series = Series(folder / where / SERIES)
