@@ -63,7 +63,6 @@ def heat(found: Findings, measure: Measure, across: Factor, up: Factor) -> str:
     figure.supylabel(up.column, fontsize=9)
     if mesh is not None:
         bar = figure.colorbar(mesh, ax=axes, shrink=0.8, format=lambda value, _: short(value))
-        bar.set_label(measure.about, fontsize=8.5)
         bar.ax.tick_params(labelsize=8)
         if bar.solids is not None:
             bar.solids.set_rasterized(False)  # or it would be a bitmap
@@ -72,9 +71,9 @@ def heat(found: Findings, measure: Measure, across: Factor, up: Factor) -> str:
 
 
 def curves(found: Findings, measure: Measure, along: Factor) -> str:
-    """The measure along one thing, with its interval; a line a policy, a panel for whatever else is in words."""
+    """The measure along one thing, with its interval; a panel for whatever is in words and not told apart by lines."""
     words = [one for one in found.words if one.column != along.column]
-    lines = [one for one in words if one.column == "policy"][:1]
+    lines = told_apart(found, along)
     shown = panels([one for one in words if one not in lines])[:MOST_PANELS]
     columns = min(_ABREAST, len(shown))
     rows = -(-len(shown) // columns)
@@ -99,8 +98,22 @@ def curves(found: Findings, measure: Measure, along: Factor) -> str:
     figure.supylabel(measure.about, fontsize=8.5)
     if lines:
         handles = [dot(*_LINES[one % len(_LINES)][::-1], label) for one, label in enumerate(lines[0].labels)]
-        figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False, fontsize=8.5)
+        figure.legend(
+            handles=handles,
+            title=lines[0].column,
+            loc="outside upper right",
+            ncols=4,
+            frameon=False,
+            fontsize=8.5,
+            title_fontsize=8.5,
+        )
     return svg(figure)
+
+
+def told_apart(found: Findings, along: Factor) -> list[Factor]:
+    """What the lines of a figure stand for: the policies, or else another parameter; at most one thing."""
+    others = [one for one in found.words if one.column == "policy"] + found.parameters
+    return [one for one in others if one.column != along.column and one.count <= len(_LINES)][:1]
 
 
 def _axis(axis: Axes, along: Factor, places: Sequence[float], *, share: bool) -> None:

@@ -63,9 +63,11 @@ def drawn(found: Findings, backend: Backend) -> dict[str, tuple[str, str]]:
         if not _is_known(found, measure):
             continue
         for along in found.parameters or found.words[:1]:
+            lines = [one.column for one in figures.told_apart(found, along)]
+            each = f", a line for each {lines[0]}" if lines else ""
             caption = (
-                f"{measure.about}, along {along.column}; the bands are 95 % intervals over all rows, whatever else is "
-                f"varied among them. {_kind(measure)}{_left_out(found, along.column, 'policy')}"
+                f"{measure.about}, along {along.column}{each}; the bands are 95 % intervals over all rows, whatever "
+                f"else is varied among them. {_kind(measure)}{_left_out(found, along.column, *lines)}"
             )
             made[f"{measure.name}-by-{_word(along.column)}"] = (caption, figures.curves(found, measure, along))
         for across, up in found.pairs()[:MOST_PAIRS]:

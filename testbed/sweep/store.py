@@ -103,7 +103,7 @@ class Store:
         for pattern in (".*", "cells/*/.*", "failed/.*"):
             for part in self.folder.glob(pattern):
                 _, machine, number = part.name.rsplit("~", 2) if part.name.count("~") > 1 else ("", "", "")
-                if machine == os.uname().nodename and number.isdecimal() and not Path("/proc", number).exists():
+                if machine == os.uname().nodename and number.isdecimal() and not _lives(int(number)):
                     shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
     def take_in(self, other: Store) -> int:
@@ -132,6 +132,16 @@ class Store:
 
     def _failure(self, name: str) -> Path:
         return self._failed / f"{name}.json"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # asks, and sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _beside(place: Path) -> Path:

@@ -46,6 +46,18 @@ def test_heat_maps_and_curves_are_whole_pictures_and_the_same_each_time(findings
     assert drawings == draw()
 
 
+def test_lines_are_policies_or_else_another_parameter_with_few_values(findings: Findings) -> None:
+    rtt, host = findings.parameters
+    policy, workload = findings.words
+    assert figures.told_apart(findings, rtt) == [policy]
+    assert figures.told_apart(findings, policy) == [rtt]
+    findings.words = [workload]
+    assert figures.told_apart(findings, rtt) == [host]
+    findings.parameters = [rtt]
+    assert figures.told_apart(findings, rtt) == []
+    findings.words, findings.parameters = [policy, workload], [rtt, host]
+
+
 def test_a_panel_stands_for_each_combination_of_what_is_in_words(findings: Findings) -> None:
     policy, workload = findings.words
     assert len(figures.panels([policy, workload])) == 4
