@@ -6,13 +6,13 @@ A backend of this kind is a function that runs a scenario under a policy and giv
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import fields
 from pathlib import Path
 
 from testbed.result import Row as Attempt
-from testbed.result import read_rows
 from testbed.scenario import SETTINGS, Scenario, change, find, unknown
-from testbed.sweep.backends import Kind, Measure, Row, Value
+from testbed.sweep.backends import Kind, Measure, Row
 from testbed.sweep.values import Cell, Sweep, of_policy
 
 #: a setting that scenarios have by an option of its own
@@ -64,17 +64,9 @@ def _narrowed(name: str, settings: dict[str, str], tool: str | None, workload: s
 
 
 def rows_of(folder: Path) -> list[Row]:
-    """The rows of a run folder, as a sweep's table takes them."""
-    table = read_rows(folder)
-    return [{name: _plain(kind, row[name]) for name, kind in COLUMNS.items()} for row in table.to_dict("records")]
-
-
-def _plain(kind: Kind, value: object) -> Value:
-    if value is None or value != value:  # a number that is missing is NaN in a table
-        return None
-    if kind is Kind.WHOLE:
-        return int(value)  # type: ignore[call-overload,no-any-return]
-    return float(value) if kind is Kind.NUMBER else str(value)  # type: ignore[arg-type]
+    """The rows of a run folder, as a sweep's table takes them; of a row in memory that is `Row.as_dict`."""
+    lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    return [{name: told[name] for name in COLUMNS} for told in map(json.loads, lines)]
 
 
 def check(sweep: Sweep) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from testbed.scenario import find
 from testbed.sweep import measured, planning
+from testbed.sweep.backends import Kind
 from testbed.sweep.values import Cell
 from tests.testbed.sweep.made import parameter, sweep
 
@@ -54,3 +57,32 @@ def test_without_policies_those_of_the_scenario_are_taken() -> None:
 def test_what_no_scenario_has_is_refused(said: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         one_cell(**said)
+
+
+def test_the_rows_of_a_run_are_those_of_the_table(tmp_path: Path) -> None:
+    from testbed.result import Fidelity, Outcome, Row, RowsFile
+
+    said = dict.fromkeys(("run", "scenario", "backend", "policy", "subscriber", "access", "tool", "workload"), "x")
+    row = Row(
+        **said,  # type: ignore[arg-type]
+        seed=1,
+        target="t",
+        attempt=1,
+        phase="main",
+        started_s=1.0,
+        outcome=Outcome.OK,
+        failure="",
+        seconds=0.5,
+        time_to_first_byte=None,
+        goodput=None,
+        bytes=7,
+        intended=Outcome.OK,
+        fidelity=Fidelity.OK,
+    )
+    with RowsFile(tmp_path) as file:
+        file.write(row)
+    assert measured.rows_of(tmp_path) == [row.as_dict()]
+    assert row.as_dict().keys() == measured.COLUMNS.keys()
+    assert measured.COLUMNS["bytes"] is Kind.WHOLE
+    assert measured.COLUMNS["goodput"] is Kind.NUMBER
+    assert measured.COLUMNS["outcome"] is Kind.TEXT
