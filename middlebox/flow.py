@@ -25,6 +25,10 @@ _NAMES: Final = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}
 _WELL_KNOWN: Final = 1024
 
 
+#: the facts of most flows, all their lives but for one packet; shared, and never written to
+_NOTHING: Final[dict[str, Fact]] = {}
+
+
 def transport_name(proto: int) -> str:
     return _NAMES.get(proto) or f"ip-{proto}"
 
@@ -172,7 +176,7 @@ class Flow(Named):
         self.settled = False  #: no rule can match any more
         self.foreseen = False  #: and that before all was read that is asked of it
         self.passed: Rule | None = None  #: a rule let it go
-        self.facts: dict[str, Fact] = {}
+        self.facts = _NOTHING  #: what was told, by protocol
         self.following: dict[str, Follower] | None = None  #: what dissectors of conversations keep of it
         self.pending: tuple[str, ...] | None = None  #: of UDP: the dissectors that are still asked; None: all
         self.up: Progress | None = None  #: of the client's bytes
@@ -227,11 +231,21 @@ class Flow(Named):
             if progress is not None:
                 progress.close()
 
+    def tell(self, protocol: str, fact: Fact) -> None:
+        """A dissector has learned something."""
+        if self.facts is _NOTHING:
+            self.facts = {}
+        self.facts[protocol] = fact
+
+    def forget(self) -> None:
+        """Forget all facts: nobody will ask for them."""
+        self.facts = _NOTHING
+
     def forget_messages(self) -> None:
         """Forget the facts of single messages; those of conversations stay as long as they are followed."""
         following = self.following
         if following is None:
-            self.facts.clear()
+            self.facts = _NOTHING
         else:
             for name in [name for name in self.facts if name not in following]:
                 del self.facts[name]
