@@ -33,7 +33,7 @@ def extensions() -> list[object]:
     from mypyc.build import mypycify
 
     files = [str(path.relative_to(ROOT)) for path in BUILD["sources"]()]
-    return list(mypycify(["--strict", *files], opt_level=os.environ.get("PENSTOCK_OPTIMISE", "3"), debug_level="0"))
+    return list(mypycify(["--strict", *files], opt_level="3", debug_level="0", target_dir=f"{BUILD['FOLDER']}.temp"))
 
 
 setup(

@@ -10,7 +10,7 @@ from typing import Final
 from middlebox.action import Log
 from middlebox.chance import fraction
 from middlebox.counting import Thresholds
-from middlebox.flow import Flow
+from middlebox.flow import NOTHING, Flow
 from middlebox.looking import Looking
 from middlebox.match import Within
 from middlebox.outlook import Outlook, waits_for_fact
@@ -136,6 +136,6 @@ class Asking:
     def _settle(self, flow: Flow) -> None:
         """No rule is asked about the flow again, under this policy."""
         flow.settled = True
-        flow.forget()
+        flow.facts = NOTHING  # nobody will ask for them
         if (flow.up is not None and flow.up.pending) or (flow.down is not None and flow.down.pending):
             flow.stop()  # a stream cannot be read on later from where nobody looked; datagrams can

@@ -97,7 +97,7 @@ class Striking:
         verdict = Verdict.PASS
         if drops:
             verdict, rewritten = Verdict.DROP, None
-            if flow is not None and flow.dropping is not None and flow.dropping.directions == BOTH:
+            if flow is not None and flow.dropping is not None and flow.dropping.all_from(packet.now_ns):
                 disposition = Disposition.DROP
         elif release_ns:
             verdict = self._coming.hold(packet, release_ns)

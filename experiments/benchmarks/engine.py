@@ -153,7 +153,6 @@ class Part:
 
 def run(one: Workload, scale: float, clients: list[list[bytes]]) -> list[Part]:
     """What a new censor took for each quarter of the traffic."""
-    gc.disable()  # as in the box process, which makes no cycles
     flows = max(4 * ABREAST, int(one.flows * scale))
     portions = list(range(0, flows, ABREAST))
     decide = Censor(Policy.load(one.policy), seed=1).decide
@@ -181,7 +180,8 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [one for one in ALL if not options.only or one.name in options.only]
     runs: dict[str, list[list[Part]]] = {one.name: [] for one in chosen}
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+    # without garbage collection, as in the box process, which makes no cycles
+    with multiprocessing.get_context("spawn").Pool(1, gc.disable, maxtasksperchild=1) as pool:
         clients = pool.apply(flights, ("innocent.example", 100))
         for _ in range(options.repeats):
             for one in chosen:
