@@ -56,6 +56,7 @@ _FOLLOWS = {
         "decided flows are left to the kernel",
         "the box is asked about every packet: slow bulk, and rows say so",
     ),
+    "workers": ("sharing packets out", "a box can have several workers", "a box has one process: no --workers"),
     "hashlimit": ("hashlimit", "", "nothing: nf_tables polices single flows"),
     "nat": ("NAT by iptables", "", "no VPNs in the lab: nobody can come out at the relay's address"),
     "policy_routing": ("policy routing", "", "no VPNs in the lab: nothing can be led into a tunnel"),

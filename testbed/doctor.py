@@ -48,6 +48,7 @@ class Features:
     conntrack: Found
     connmark: Found
     data_plane: Found  #: the table by which the kernel carries out what the box has decided
+    workers: Found  #: packets can be shared out among several processes of a box
     nat: Found
     policy_routing: Found  #: routes by the sender's address
     hashlimit: Found

@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
+from testbed.emulate.outside import LabError
 from testbed.result import Fidelity
 from testbed.topology import Role, Topology
 
@@ -133,6 +134,20 @@ def most_added_s(topology: Topology) -> float:
     boxes = topology.having(Role.BOX)
     delays = [topology.delay(box.name, server.name) for box in boxes for server in servers]
     return max(LEAST_ADDED_P99_S, min(delays, default=0.0))
+
+
+class Boxed(Protocol):
+    """A lab, as far as its boxes can be asked."""
+
+    def box_stats(self, name: str = "box", *, reset: bool = False) -> Mapping[str, Any] | None: ...
+
+
+def asked(lab: Boxed, boxes: Sequence[str]) -> dict[str, Any]:
+    """How the boxes have done since they were last asked; not alive, if the lab is gone."""
+    try:
+        return worst([lab.box_stats(box, reset=True) or {} for box in boxes])
+    except LabError:
+        return {"alive": False}
 
 
 def worst(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from middlebox.policy import Policy
 from testbed import sites as sites_of
+from testbed import workers as workers_of
 from testbed.emulate.hosts import Done, Host
 from testbed.emulate.outside import Holding, LabError, Line, running
 from testbed.emulate.running import RunningLab
@@ -37,6 +38,7 @@ class Lab(RunningLab):
     packets if a box dies, "closed" (dropped) or "open". `wire_packets`: offloads are off, so captures and boxes
     meet packets as on a wire; False lets bulk transfers be many times faster. `data_plane`: "kernel" leaves flows
     that are decided to the kernel where it can do as the policy says; "queue" shows every packet to the box.
+    `workers`: processes of each box, or "auto", as many as cores; a policy that they cannot share is refused.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Lab(RunningLab):
         congestion: str = "cubic",
         wire_packets: bool = True,
         data_plane: str = "kernel",
+        workers: int | str = 1,
     ) -> None:
         if data_plane not in ("kernel", "queue"):
             raise ValueError(f"data_plane '{data_plane}': 'kernel' or 'queue' is expected")
@@ -59,6 +62,7 @@ class Lab(RunningLab):
             raise ValueError(f"fail '{fail}': 'closed' or 'open' is expected")
         self.topology = shipped(topology or "national") if not isinstance(topology, Topology) else topology
         self.out = Path(out).absolute() if out is not None else None
+        self._workers = workers_of.count(workers)
         policies = self._for_boxes(policy)
         named = list(sites)
         for each in policies.values():
@@ -74,6 +78,7 @@ class Lab(RunningLab):
             congestion=congestion,
             wire_packets=wire_packets,
             data_plane=data_plane,
+            workers=self._workers,
             path=search_path(),
             python_path=str(Path(__file__).resolve().parent.parent),
         )
@@ -93,7 +98,9 @@ class Lab(RunningLab):
             wanted = dict(policy)
         else:
             wanted = dict.fromkeys(boxes, policy)
-        return {name: load(each) for name, each in wanted.items() if each is not None}
+        loaded = {name: load(each) for name, each in wanted.items() if each is not None}
+        workers_of.check(self._workers, loaded.values())
+        return loaded
 
     def start(self) -> Lab:
         """Bring it up; raises LabError."""

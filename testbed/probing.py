@@ -121,6 +121,19 @@ def _data_plane() -> str:
     return ""
 
 
+def _workers() -> str:
+    """Add the rules of a box of two workers, which share packets out by their addresses."""
+    from middlebox.drivers.attach import AttachError, Rules
+
+    rules = Rules(80, fail_open=False, mark=0x77, workers=2)
+    try:
+        rules.add()
+        rules.remove()
+    except AttachError as error:
+        raise OSError(str(error)) from error
+    return ""
+
+
 def _queue() -> str:
     """Send one packet to ourselves through the queue: the rule, the library and the kernel must all work."""
     from netfilterqueue import NetfilterQueue, Packet
@@ -171,6 +184,7 @@ TRIES: dict[str, Callable[[], str]] = {
         "iptables -w -t mangle -A FORWARD -j CONNMARK --save-mark",
     ),
     "data_plane": _data_plane,
+    "workers": _workers,
     "nat": _commands("iptables -w -t nat -A POSTROUTING -s 192.0.2.0/24 -j SNAT --to-source 192.0.2.1"),
     "policy_routing": _commands(
         "ip route add unreachable default table 5000", "ip rule add pref 5000 from 0.0.0.0/32 lookup 5000"

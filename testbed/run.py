@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from middlebox.policy import Policy
 from testbed import manifest as manifests
-from testbed.fidelity import BoxWatch, most_added_s, worst
+from testbed.fidelity import BoxWatch, asked, most_added_s
 from testbed.findings import Check
 from testbed.judging import held_to, normals
 from testbed.lab import Lab
@@ -108,12 +109,14 @@ def run(
     seed: int,
     folder: Path,
     command: list[str],
+    workers: int = 1,
     progress: Callable[[Row], None] = lambda row: None,
     stage: Callable[[str], None] = lambda name: None,
 ) -> Ran:
     """Measure; raises `LabError` if a lab cannot be brought up. What was measured until then stays in `folder`.
 
-    `stage` is told each policy's name, and "" when only the last probes of residual censorship are waited for.
+    `workers`: processes of each box. `stage` is told each policy's name, and "" when only the last probes of residual
+    censorship are waited for.
     """
     texts = [{"name": one.name, "about": one.about, "text": one.source_text, "rate": held_to(one)} for one in policies]
     for told, one in zip(texts, policies, strict=True):
@@ -129,8 +132,10 @@ def run(
         waiting: list[Future[dict[str, Any]]] = []
         for policy in (None, *policies):
             stage(policy.name if policy else CONTROL)
-            opened = stack.enter_context(_Opened(scenario, policy, seed=seed, folder=folder, record=record))
-            manifest["facts"] = manifest["facts"] or opened.facts
+            opened = stack.enter_context(
+                _Opened(scenario, policy, seed=seed, folder=folder, record=record, workers=workers)
+            )
+            manifest["facts"].update(opened.facts)  # the control has no box to tell of
             opened.leg.measure()
             waiting.append(endings.submit(opened.end))
             manifest["sites"] = opened.sites
@@ -152,13 +157,15 @@ def run(
 class _Opened:
     """A lab under one policy, with its leg, its watch and its probing; leaving it takes all of them down."""
 
-    def __init__(self, scenario: Scenario, policy: Policy | None, *, seed: int, folder: Path, record: Recorder) -> None:
+    def __init__(
+        self, scenario: Scenario, policy: Policy | None, *, seed: int, folder: Path, record: Recorder, workers: int
+    ) -> None:
         name = policy.name if policy else CONTROL
         self._about: dict[str, Any] = {"policy": name, "folder": name, "started": _now()}
         topology = scenario.network
         # sites: those of the scenario's targets, so that the lab serves what is asked for
         sites = dict.fromkeys([*scenario.sites, *(target.host for target in scenario.targets)])
-        self._lab = Lab(policy, topology, list(sites), seed, folder / name)
+        self._lab = Lab(policy, topology, list(sites), seed, folder / name, workers=workers)
         self._watch: BoxWatch | None = None
         self._probing: Probing | None = None
         self._closing = threading.Lock()
@@ -168,10 +175,7 @@ class _Opened:
             self.facts = dict(lab.facts())
             self.sites = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
             if lab.boxes:
-                boxes = lab.boxes
-                self._watch = BoxWatch(
-                    lambda: worst([lab.box_stats(box, reset=True) or {} for box in boxes]), most_added_s(topology)
-                )
+                self._watch = BoxWatch(partial(asked, lab, lab.boxes), most_added_s(topology))
                 self._watch.__enter__()
             self.leg = Leg(
                 run=folder.name,
@@ -227,11 +231,15 @@ class _Opened:
 
 
 #: of a box's answer: what is counted from its start on; the rest belongs to the last window of `BoxWatch`
-_TOTALS = ("alive", "counters", "overruns", "sent", "send_failures", "clock", "fail", "nice")
+_TOTALS = (
+    "alive", "counters", "overruns", "sent", "send_failures", "clock", "fail", "nice",
+    "data_plane", "data_plane_reason",
+)  # fmt: skip
 
 
 def _totals(stats: dict[str, Any]) -> dict[str, Any]:
-    return {name: stats[name] for name in _TOTALS if name in stats}
+    found = {name: stats[name] for name in _TOTALS if name in stats}
+    return found | ({"workers": [_totals(one) for one in stats["workers"]]} if "workers" in stats else {})
 
 
 def _link(folder: Path, leg: str) -> None:

@@ -21,19 +21,22 @@ REFERENCE_S = 0.0001
 MOST_TIMES_SLOWER = 8
 #: what a network is slowed down by; beyond 20 the round trip passes the second after which TCP sends a SYN again
 STEPS = (5, 10, 20)
-#: trials, so short that some of them have a whole core to themselves (one that shares it with a busy one takes twice as
-#: long), in groups with a pause between
+#: trials in groups with a pause between: a group is so short that some have a whole core to themselves (one that shares
+#: it with a busy one takes twice as long), and on a slow machine long enough for a clock that moves by 4 ms
 _GROUPS, _TRIALS, _APART_S = 8, 10, 0.06
 
 
 def slowdown() -> int:
     """By how much to slow a network down on this machine: 1 on an ordinary one. Takes half a second.
 
-    What else the machine does changes nothing: the time is the processor's alone, and of many trials the least counts.
+    What else the machine does changes nothing: the time is the processor's alone, and the quickest group counts.
     """
     took_s = []
     for _ in range(_GROUPS):
-        took_s += [_work() for _ in range(_TRIALS)]
+        begin_s = time.thread_time()
+        for _ in range(_TRIALS):
+            _work()
+        took_s.append((time.thread_time() - begin_s) / _TRIALS)
         time.sleep(_APART_S)
     return step(min(took_s))
 
@@ -67,14 +70,12 @@ def _slowed(way: Way, factor: int) -> Way:
     )
 
 
-def _work() -> float:
-    """Do a fixed amount of what a box does, and return the seconds that this thread had a processor for it."""
+def _work() -> None:
+    """Do a fixed amount of what a box does."""
     packet = bytes(range(64))
     read = struct.Struct("!BBHHHBBH4s4sHHII").unpack_from
     seen: dict[tuple[bytes, int], int] = {}
-    begin_s = time.thread_time()
     for number in range(500):
         values = read(packet, number & 15)
         key = (values[8], values[10])
         seen[key] = seen.get(key, 0) + values[2]
-    return time.thread_time() - begin_s

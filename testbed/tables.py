@@ -5,7 +5,6 @@ It counts nothing but the boxes' own lines; the numbers come from `findings`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from middlebox.drivers.log import decisions
 from testbed.fidelity import INTERVAL_S
 from testbed.findings import Cell, ResidualFound, policies_of, targets_of, together
 from testbed.stats import Share, percent
@@ -115,15 +115,9 @@ def boxes(folder: Path, manifest: dict[str, Any]) -> str:
     """What the boxes themselves wrote down: only here are the two sides put beside each other."""
     lines = []
     for policy in policies_of(manifest)[1:]:
-        path = folder / policy / "decisions.jsonl"
-        if not path.exists():
-            continue
         counts: Counter[tuple[str, str, str]] = Counter()
         injected: Counter[tuple[str, str, str]] = Counter()
-        for line in path.read_text().splitlines(keepends=True):
-            if not line.endswith("\n"):
-                break  # what a box leaves that is killed while it writes
-            one = json.loads(line)
+        for one in decisions(folder / policy):
             key = (str(one["rule"]) or "(no rule)", str(one["action"]) or "-", str(one["verdict"]))
             counts[key] += 1
             injected[key] += int(one["injected"])

@@ -7,12 +7,15 @@ Rules are added and taken away one by one as they were added; nothing else in th
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from middlebox.drivers import sharing
 
 #: kinds of interface (IFLA_INFO_KIND of rtnetlink) that lead to no wire. Pairs and software devices; and the tunnels
 #: that some kernels put into every new namespace, which lead only where another interface of the namespace leads
@@ -124,18 +127,22 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 class Rules:
     """The rules that hand forwarded packets to the queue, and packets with `mark` to the queue after it.
 
-    `let_by`: a bit of the packet mark; packets that have it are not handed over. 0: all are.
+    `let_by`: a bit of the packet mark; packets that have it are not handed over. 0: all are. Of several `workers` each
+    has two queues and a mark of its own, counted on from the first one's.
     """
 
-    def __init__(self, queue: int, *, fail_open: bool, mark: int, let_by: int = 0) -> None:
+    def __init__(self, queue: int, *, fail_open: bool, mark: int, let_by: int = 0, workers: int = 1) -> None:
+        self._queue = queue
+        self._workers = workers
+        self._dead = ["--queue-bypass"] * fail_open  # what becomes of packets when nobody listens
         #: mangle FORWARD comes after routing and sees each packet once, before the filters of the namespace
-        words = ["FORWARD", "-j", "NFQUEUE", "--queue-num", str(queue)]
-        chosen = ["FORWARD", "-m", "mark", "--mark", f"0x0/{let_by or LET_BY:#x}", *words[1:]]
-        marked = ["OUTPUT", "-m", "mark", "--mark", hex(mark), "-j", "NFQUEUE", "--queue-num", str(queue + 1)]
-        self._marked = [*marked, "--queue-bypass"]
-        self._wanted = (chosen if let_by else words) + ["--queue-bypass"] * fail_open
+        self._chosen = ["FORWARD", *(["-m", "mark", "--mark", f"0x0/{let_by:#x}"] if let_by else [])]
+        self._marked = [_marked(queue, mark, worker) for worker in range(workers)]
         #: those that a killed box with the same queue may have left
-        self._known = [words, [*words, "--queue-bypass"], chosen, [*chosen, "--queue-bypass"], self._marked]
+        by_mark = ["-m", "mark", "--mark", f"0x0/{let_by or LET_BY:#x}"]
+        plain = [["FORWARD", *chosen, *_to(queue)] for chosen in ([], by_mark)]
+        self._known = [*plain, *([*one, "--queue-bypass"] for one in plain)]
+        self._known += [_marked(queue, mark, worker) for worker in range(sharing.MAX_WORKERS)]
         self._added: list[tuple[str, list[str]]] = []
         #: true if packets may wait in another queue of this namespace before they come to ours
         self.wait_before = False
@@ -151,13 +158,29 @@ class Rules:
     def _add_all(self) -> None:
         for program in programs():
             for rule in _rules(program):
-                if rule in self._known:
+                if rule in self._known or self._left(rule):
                     _run(program, "-D", *rule)
                 elif rule[0] == "PREROUTING" and "NFQUEUE" in rule:
                     self.wait_before = True
-            self._add(program, self._wanted)
-            if not self._added[1:]:  # IPv4 alone needs it
-                self._add(program, self._marked)
+            for rule in self._wanted(6 if program.endswith("ip6tables") else 4):
+                self._add(program, rule)
+            if not program.endswith("ip6tables"):  # IPv4 alone needs it
+                for rule in self._marked:
+                    self._add(program, rule)
+
+    def _wanted(self, version: int) -> Iterator[list[str]]:
+        if self._workers == 1:
+            yield [*self._chosen, *_to(self._queue), *self._dead]
+            return
+        for worker in range(self._workers):
+            code = sharing.bytecode(sharing.program(version, worker, self._workers, self._queue))
+            yield [*self._chosen, "-m", "bpf", "--bytecode", code, *_to(self._queue + 2 * worker), *self._dead]
+
+    def _left(self, rule: list[str]) -> bool:
+        """True for the rule of a worker of a killed box with the same queue."""
+        if rule[0] != "FORWARD" or "--bytecode" not in rule or "NFQUEUE" not in rule:
+            return False
+        return sharing.label_of(rule[rule.index("--bytecode") + 1]) == self._queue
 
     def remove(self) -> None:
         """Take the rules away. Raises AttachError."""
@@ -166,8 +189,25 @@ class Rules:
             _run(program, "-D", *rule)
 
     def _add(self, program: str, rule: list[str]) -> None:
-        _run(program, "-A", *rule)
+        try:
+            _run(program, "-A", *rule)
+        except AttachError as error:
+            if "bpf" not in rule:
+                raise
+            raise AttachError(
+                f"packets cannot be shared out among workers, which needs iptables' match 'bpf' (xt_bpf): {error}; "
+                "use --workers 1"
+            ) from error
         self._added.append((program, rule))
+
+
+def _to(queue: int) -> list[str]:
+    return ["-j", "NFQUEUE", "--queue-num", str(queue)]
+
+
+def _marked(queue: int, mark: int, worker: int) -> list[str]:
+    """The rule for what a worker sends with its mark."""
+    return ["OUTPUT", "-m", "mark", "--mark", hex(mark + worker), *_to(queue + 2 * worker + 1), "--queue-bypass"]
 
 
 def programs() -> list[str]:
@@ -184,7 +224,7 @@ def programs() -> list[str]:
 def _rules(program: str) -> Iterator[list[str]]:
     """The rules of the mangle table, each from its chain's name on."""
     for said in _run(program, "-S").splitlines():
-        words = said.split()
+        words = shlex.split(said)
         if words[:1] == ["-A"]:
             yield words[1:]
 

@@ -43,7 +43,7 @@ class Queued(Protocol):
 
 
 class Fates(Protocol):
-    """Who may be left the rest of a flow; `middlebox.drivers.kernel.Kernel` is one."""
+    """Who may be left the rest of a flow; `middlebox.drivers.marks.Marks` is one."""
 
     def mark(self, decision: Decision) -> int:
         """The mark to put on the packet, which is then to be accepted, whatever its verdict; 0: none."""

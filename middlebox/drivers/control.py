@@ -40,7 +40,8 @@ class _Client:
 class Control:
     """The control socket and its clients.
 
-    `place`: a path to listen at, or the number of an inherited socket, listening or connected; "": no control.
+    `place`: a path to listen at, or the number of an inherited socket, listening or connected (of several, with commas
+    between them); "": no control.
     `answer` gives the answer to one request; a ValueError that it raises is told to the client.
     """
 
@@ -50,13 +51,15 @@ class Control:
         self._path: Path | None = None
         self._clients: list[_Client] = []
         self.dropped = 0  #: clients dropped because they did not read
-        if place.isdigit():
-            given = socket.socket(fileno=int(place))
-            os.set_inheritable(given.fileno(), False)
-            if given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                self._listener = given
-            else:
-                self._clients.append(_Client(given))
+        numbers = place.split(",")
+        if all(number.isdigit() for number in numbers):
+            for number in numbers:
+                given = socket.socket(fileno=int(number))
+                os.set_inheritable(given.fileno(), False)
+                if given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    self._listener = given
+                else:
+                    self._clients.append(_Client(given))
         elif place:
             self._path = Path(place)
             self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -93,6 +96,11 @@ class Control:
     @property
     def watched(self) -> bool:
         return any(client.watching for client in self._clients)
+
+    @property
+    def deserted(self) -> bool:
+        """True if nobody is there, and nobody can come."""
+        return not self._clients and self._listener is None
 
     def close(self) -> None:
         """Send what can be sent at once, and close everything."""

@@ -39,16 +39,22 @@ PCAP_HEADER = 24
 class Live:
     """The box with everything around it: the loop, and the answers to control requests."""
 
-    def __init__(self, policy: Policy, options: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        options: argparse.Namespace,
+        *,
+        clock: Clock | None = None,
+        log: str = "decisions.jsonl",
+        mark: int = MARK,
+    ) -> None:
         out = Path(options.out)
-        capture = out / f"{options.name}.pcap"
-        if capture.exists() and capture.stat().st_size > PCAP_HEADER:
-            raise AttachError(f"'{capture}' holds the packets of an earlier run; give another --out or --name")
-        out.mkdir(parents=True, exist_ok=True)
+        capture = fresh(out, options.name)
         self.policy = policy
-        self.clock = Clock()
+        self.clock = Clock() if clock is None else clock
         self.stopping = False
         self.reloading = False  #: read the policy's file again as soon as may be
+        self.holding = False  #: packets wait in the queue until this is over
         self._source = options.policy  # where the policy is read from: a path, or a shipped name
         self._out = out
         self._name = options.name
@@ -56,9 +62,9 @@ class Live:
         self.scheduling = ""
         self.fail_open = options.fail == "open"
         self.queue = KernelQueue(options.queue, self._take, fail_open=self.fail_open)
-        self.sender = Sender(options.queue + 1)
+        self.sender = Sender(options.queue + 1, mark)
         self.writer = Writer(capture)
-        self.log = DecisionLog(out / "decisions.jsonl")
+        self.log = DecisionLog(out / log)
         self.sidecar = Sidecar(
             out / f"{options.name}.json",
             box=options.name,
@@ -80,7 +86,7 @@ class Live:
         self.kernel = Kernel(options.queue)
         self._queue_number = options.queue
         self._may_leave = options.data_plane == "kernel"
-        self.rules = Rules(options.queue, fail_open=self.fail_open, mark=MARK)
+        self.rules = Rules(options.queue, fail_open=self.fail_open, mark=mark)
 
     def attach(self) -> None:
         """From now on the packets come. Raises AttachError."""
@@ -90,7 +96,7 @@ class Live:
             self.kernel.why_not = "asked for"
             self.kernel.clean()
         if self.kernel.works:
-            self.box.fates = self.kernel
+            self.box.fates = self.kernel.marks
             self.rules = Rules(self._queue_number, fail_open=self.fail_open, mark=MARK, let_by=LET_BY)
         try:
             self.rules.add()
@@ -102,8 +108,9 @@ class Live:
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
-    def run(self, wakeup: int) -> None:
+    def run(self, wakeup: int = -1) -> None:
         """Serve packets, timers and control connections until told to stop. `wakeup`: readable after a signal."""
+        wakeups = [wakeup] if wakeup >= 0 else []
         flush_ns = 0
         more = False
         while not self.stopping:
@@ -116,8 +123,9 @@ class Live:
                 self.box.release(now_ns)
                 due_ns = self.box.censor.next_due()
             timeout = 0.0 if more else self._patience(now_ns, due_ns, flush_ns)
+            queues = [] if self.holding else [self.queue]
             readable, writable, _ = select.select(
-                [self.queue, wakeup, *self.control.readers()], self.control.writers(), [], timeout
+                [*queues, *wakeups, *self.control.readers()], self.control.writers(), [], timeout
             )
             more = False
             for ready in readable:
@@ -128,9 +136,9 @@ class Live:
                     os.read(wakeup, 512)
                     self._reload_if_told()
                 else:
-                    self.control.serve(ready)
+                    self.serve(ready)
             for ready in writable:
-                self.control.serve(ready)
+                self.serve(ready)
 
     def _patience(self, now_ns: int, due_ns: int | None, flush_ns: int) -> float | None:
         """Seconds until something must be done without being asked; None: nothing will."""
@@ -142,11 +150,15 @@ class Live:
     def finish(self) -> None:
         """Take the rules away, decide on what still waits, let held packets go."""
         self.rules.remove()
+        self.drain()
+        self.kernel.remove()
+
+    def drain(self) -> None:
+        """Decide on what still waits when no more comes, and let held packets go."""
         for _ in range(DRAIN_BATCHES):
             if not self.queue.read():
                 break
         self.box.let_go()
-        self.kernel.remove()
         self.box.settle()
 
     def close(self) -> None:
@@ -160,6 +172,10 @@ class Live:
             self.log.close()
             self.writer.close()
 
+    def serve(self, ready: object) -> None:
+        """Serve what `select` found ready of the control connections."""
+        self.control.serve(ready)
+
     def _take(self, packet: Packet) -> None:
         self.box.take(packet)
 
@@ -170,8 +186,9 @@ class Live:
 
     # -- control ------------------------------------------------------------------------------------------------------
 
-    def enter(self, phase: str) -> None:
-        now_ns = self.clock.now()
+    def enter(self, phase: str, now_ns: int = 0) -> None:
+        """Enter a phase, now or at a time that several have agreed on."""
+        now_ns = now_ns or self.clock.now()
         self.box.censor.enter_phase(phase, now_ns)
         self.sidecar.enter(phase, before_packet=self.box.packets, t_ns=now_ns)
         self.phase = phase
@@ -182,18 +199,21 @@ class Live:
         Raises ValueError with the reason, and then nothing has changed.
         """
         try:
-            policy = _read(source, self._out / f".{self._name}.policy.yaml")
+            policy = read(source, self._out / f".{self._name}.policy.yaml")
             self.kernel.change(policy)
         except (LoadError, TableError, OSError) as error:
             raise ValueError(f"the policy stays as it is: {error}") from error
-        now_ns = self.clock.now()
+        self.change(policy, self.clock.now())
+        if "\n" not in source:
+            self._source = source
+
+    def change(self, policy: Policy, now_ns: int) -> None:
+        """Decide by another policy from the next packet on, which the kernel's table is for already."""
         self.box.censor.change(policy, now_ns)
         self.sidecar.change(
             policy=policy.name, policy_text=policy.source_text, before_packet=self.box.packets, t_ns=now_ns
         )
         self.policy = policy
-        if "\n" not in source:
-            self._source = source
 
     def _reload_if_told(self) -> None:
         if self.reloading:
@@ -229,7 +249,7 @@ class Live:
             self.stopping = True
             return {"stopping": True}
         if wanted == "ping":
-            return {"alive": True, "box": self.box.name, "pid": os.getpid(), **self.kernel.facts()}
+            return {"alive": True, "box": self.box.name, "pid": os.getpid(), "workers": 1, **self.kernel.facts()}
         raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, reload, stop and ping")
 
     def _stats(self, window: str, *, reset: bool) -> Message:
@@ -256,7 +276,16 @@ class Live:
         }
 
 
-def _read(source: str, place: Path) -> Policy:
+def fresh(out: Path, name: str) -> Path:
+    """The place of a box's capture, in a folder that there is from now on. Raises AttachError if it holds packets."""
+    capture = out / f"{name}.pcap"
+    if capture.exists() and capture.stat().st_size > PCAP_HEADER:
+        raise AttachError(f"'{capture}' holds the packets of an earlier run; give another --out or --name")
+    out.mkdir(parents=True, exist_ok=True)
+    return capture
+
+
+def read(source: str, place: Path) -> Policy:
     """A policy by its name or path, or by its text, which is put into a file of its own for that. Raises LoadError."""
     if "\n" not in source:
         return Policy.load(source)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 from middlebox.verdict import Decision
 
@@ -36,6 +38,31 @@ class DecisionLog:
 def line(decision: Decision, box: str) -> bytes:
     """A decision as its line of the log."""
     return json.dumps(decision.row(box)).encode() + b"\n"
+
+
+def worker_name(box: str, number: int) -> str:
+    """What a worker's files and its decisions are named after."""
+    return f"{box}.{number}"
+
+
+_OF_WORKER = re.compile(r"(?P<box>.+)\.\d+\.jsonl")
+
+
+def decisions(folder: Path) -> list[dict[str, Any]]:
+    """All decisions that are on disk, also while boxes run: `decisions.jsonl`, and what workers have for it."""
+    said = _lines(folder / "decisions.jsonl")
+    waiting: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        found = _OF_WORKER.fullmatch(path.name)
+        if found and not (folder / f"{found['box']}.pcap").exists():  # which `merging` writes last
+            waiting += _lines(path)
+    return said + sorted(waiting, key=lambda one: int(one["t_ns"]))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; what a box leaves that is killed while it writes is none."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 class Sidecar:

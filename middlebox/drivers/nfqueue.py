@@ -24,7 +24,9 @@ import traceback
 from collections.abc import Iterator, Sequence
 
 from middlebox.drivers.attach import AttachError, programs, refusal
+from middlebox.drivers.crew import Crew, WorkerError
 from middlebox.drivers.live import Live
+from middlebox.drivers.sharing import MAX_WORKERS
 from middlebox.load import LoadError
 from middlebox.policy import Policy
 
@@ -33,7 +35,7 @@ NICE = -10
 
 
 @contextlib.contextmanager
-def _signals(live: Live) -> Iterator[int]:
+def _signals(live: Live | Crew) -> Iterator[int]:
     """SIGTERM and SIGINT stop the loop, SIGHUP has the policy read again; gives the descriptor that wakes it up."""
 
     def stop(_number: int, _frame: object) -> None:
@@ -93,6 +95,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--queue", type=int, default=0, help="number of the NFQUEUE; the next one is used too (default: %(default)s)"
     )
     parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes, each with two queues, an engine and files of its own (NAME.0.pcap, ...); all packets between "
+        "two addresses are one worker's (default: %(default)s)",
+    )
+    parser.add_argument(
         "--control", default="", help="path of the control socket, or the number of an inherited socket (default: none)"
     )
     parser.add_argument(
@@ -104,11 +113,26 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--phase", default="", help="the phase of the run to begin with (default: none)")
     options = parser.parse_args(arguments)
-    if not 0 <= options.queue < 0xFFFF:
-        parser.error(f"--queue is {options.queue}; it must lie in 0 to 65534 (the next one is used too)")
+    if not 1 <= options.workers <= MAX_WORKERS:
+        parser.error(f"--workers is {options.workers}; it must lie in 1 to {MAX_WORKERS}")
+    most = 0x1_0000 - 2 * options.workers
+    if not 0 <= options.queue <= most:
+        parser.error(f"--queue is {options.queue}; it must lie in 0 to {most} (the next one is used too)")
     if "/" in options.name or not options.name or options.name == "decisions":
         parser.error(f"--name is '{options.name}'; it becomes a file name, so it must be a plain word")
     return options
+
+
+def _live(policy: Policy, options: argparse.Namespace) -> Live | Crew:
+    """The box, in this process or in several. Raises AttachError or OSError."""
+    # a pass over 60,000 flows stops all packets for half a second, and finds nothing: neither the engine nor the box
+    # makes cycles (there is a test), so what goes is freed at once without it
+    gc.disable()
+    if options.workers > 1:
+        return Crew(policy, options, come_first)
+    live = Live(policy, options)
+    live.scheduling = come_first()
+    return live
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,14 +143,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if why:
             raise AttachError(why)
         programs()
-        live = Live(Policy.load(options.policy), options)
+        live = _live(Policy.load(options.policy), options)
     except (AttachError, LoadError, OSError) as error:
         print(f"box '{options.name}': {error}", file=sys.stderr)
         return 2
-    live.scheduling = come_first()
-    # a pass over 60,000 flows stops all packets for half a second, and finds nothing: neither the engine nor the box
-    # makes cycles (there is a test), so what goes is freed at once without it
-    gc.disable()
     try:
         with _signals(live) as wakeup, contextlib.closing(live):
             live.attach()
@@ -136,6 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AttachError as error:
         print(f"box '{options.name}': {error}", file=sys.stderr)
         return 2
+    except WorkerError as error:
+        print(f"box '{options.name}': {error}", file=sys.stderr)
+        return 3
     except Exception as error:
         traceback.print_exc()
         print(f"box '{options.name}' broke while it ran: {type(error).__name__}: {error}", file=sys.stderr)

@@ -84,6 +84,7 @@ class Plan:
     def __init__(self, name: str, wanted: Wanted, first: int = 1) -> None:
         self.name = name  #: of the table
         self.wanted = wanted
+        self.first = first
         self.numbers: dict[Fate, int] = {}
         fates = [Fate(Disposition.PASS, rule) for rule in ("", *wanted.passed) if wanted.fates]
         fates += [Fate(Disposition.DROP, rule) for rule in wanted.dropped if wanted.fates]
@@ -104,7 +105,7 @@ class Plan:
         self.buckets: dict[str, str] = {}
 
     def mark(self, disposition: Disposition, rule: str, *, forward: bool = True) -> int:
-        """The number of a fate, in its place within a mark; 0: the engine must go on."""
+        """A fate's number, in its place within a mark; 0: the engine must go on."""
         return self.numbers.get(Fate(disposition, rule, forward), 0) << _SHIFT
 
     def text(self, before: Plan | None = None) -> str:

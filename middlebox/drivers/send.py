@@ -12,7 +12,7 @@ import errno
 import socket
 import sys
 
-from middlebox.drivers.unnumbered import Unnumbered, has_no_number
+from middlebox.drivers.unnumbered import MARK, Unnumbered, has_no_number
 
 #: linux/in6.h, since Linux 4.5: the sender writes the IPv6 header
 _IPV6_HDRINCL = 36
@@ -23,19 +23,20 @@ _SO_SNDBUFFORCE = 32
 
 
 class Sender:
-    """Raw sockets for both IP versions; never blocks. `queue`: one that is free, for packets with no number.
+    """Raw sockets for both IP versions; never blocks. `queue`: one that is free, for packets with no number, which get
+    `mark`.
 
     Raises OSError (PermissionError without CAP_NET_RAW) and AttachError.
     """
 
     __slots__ = ("_four", "_six", "_unnumbered", "failed", "reasons", "sent")
 
-    def __init__(self, queue: int) -> None:
+    def __init__(self, queue: int, mark: int = MARK) -> None:
         self.sent = 0
         self.failed = 0
         self.reasons: dict[str, int] = {}  #: why packets could not be sent (the kernel's word) -> how many
         self._four = _open(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL)
-        self._unnumbered = Unnumbered(queue, _open(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL))
+        self._unnumbered = Unnumbered(queue, _open(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL), mark)
         self._six = _open(socket.AF_INET6, socket.IPPROTO_IPV6, _IPV6_HDRINCL) if socket.has_ipv6 else None
 
     def send(self, packet: bytes) -> bool:

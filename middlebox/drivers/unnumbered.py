@@ -14,7 +14,7 @@ from netfilterqueue import Packet
 
 from middlebox.drivers.nfnetlink import KernelQueue
 
-#: the firewall mark of these packets; any number that the lab does not use
+#: the firewall mark of these packets, of a box's first worker; any number that the lab does not use
 MARK = 0x70656E
 
 
@@ -26,10 +26,10 @@ def has_no_number(packet: bytes) -> bool:
 class Unnumbered:
     """`sending`: a raw IPv4 socket of its own, which gets the mark. Raises AttachError without its queue."""
 
-    def __init__(self, queue: int, sending: socket.socket) -> None:
+    def __init__(self, queue: int, sending: socket.socket, mark: int = MARK) -> None:
         self._wanted: bytes | None = None
         self._sending = sending
-        self._sending.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
+        self._sending.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
         self._queue = KernelQueue(queue, self._restore, fail_open=False)
 
     def send(self, packet: bytes) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from testbed import workers
 from testbed.cli import NoResultError, UsageError
 from testbed.emulate.outside import LabError
 from testbed.emulate.terminal import run_here
@@ -39,6 +40,7 @@ def add_lab_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail", choices=("closed", "open"), default="closed", help="what a dead box does (default: closed)"
     )
+    workers.add_option(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep decisions, captures and logs in this new folder")
 
 
@@ -56,6 +58,7 @@ def lab_from(
             args.seed,
             args.out,
             fail=args.fail,
+            workers=args.workers,
         )
     except (LoadError, ValueError) as error:
         raise UsageError(str(error)) from error
@@ -75,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
             ended = run_here(lab.host(args.host) if args.host else lab.client, command)
             if ended.error:
                 print(f"penstock exec: {ended.error}", file=sys.stderr)
-            dead = lab.dead()
+            dead, words = lab.dead(), lab.last_words()
             stats = {name: lab.box_stats(name) or {} for name in lab.boxes}
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -83,7 +86,8 @@ def main(args: argparse.Namespace) -> int:
         raise NoResultError(str(error)) from error
     if dead:
         raise NoResultError(
-            f"{' and '.join(dead)} died while the command ran, so what it saw says nothing of the policy"
+            f"{' and '.join(dead)} died while the command ran"
+            f"{''.join(f' ({said})' for said in words.values())}, so what it saw says nothing of the policy"
         )
     for name, figures in stats.items():
         if figures.get("queue_drops"):

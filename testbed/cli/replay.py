@@ -146,7 +146,7 @@ def _notes(policy: Policy, recorded: Recorded | None) -> list[str]:
             "what was live is not repeated here"
         )
     sleeping = [rule.name for rule in policy.rules if rule.when.phases]
-    if sleeping and (recorded is None or not recorded.phases):
+    if sleeping and (recorded is None or not any(phase.name for phase in recorded.phases)):
         names = ", ".join(f"'{name}'" for name in sleeping)
         notes.append(f"the capture tells no phases of a run, so rules that wait for one sleep: {names}")
     return notes

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from testbed import workers
 from testbed.cli import NoResultError, UsageError
 from testbed.result import CONTROL, Row
 
@@ -36,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attempts", type=int, metavar="N", help="attempts at each target under each policy")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="the only source of chance (default: 1)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=known)
+    workers.add_option(parser)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the run folder (default: one of its own in runs/); never overwritten"
     )
@@ -91,6 +93,7 @@ def _attempt_by_attempt(args: argparse.Namespace) -> int:
                 seed=args.seed,
                 folder=folder,
                 command=command,
+                workers=workers.count(args.workers),
                 progress=bar.step,
                 stage=stage,
             )
@@ -133,6 +136,10 @@ def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
         except LoadError as error:
             raise UsageError(str(error)) from None
     _distinct([policy.name for policy in policies])
+    try:
+        workers.check(workers.count(args.workers), policies)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     return scenario, policies
 
 
@@ -156,6 +163,8 @@ def _command(args: argparse.Namespace, slowdown: int) -> list[str]:
         words += ["--set", setting]
     if slowdown > 1 and not any(word.startswith("slowdown=") for word in args.set):
         words += ["--set", f"slowdown={slowdown}"]
+    if args.workers != "1":
+        words += ["--workers", args.workers]
     return [*words, "--seed", str(args.seed)]
 
 

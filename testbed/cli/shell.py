@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
+from middlebox.drivers.log import decisions
 from testbed.cli import NoResultError, UsageError
 from testbed.cli.exec import add_lab_options, lab_from
 from testbed.emulate.leader import END_OF_INPUT
@@ -222,10 +223,8 @@ class Shell:
         return 0
 
     def _decisions(self, box: str, _words: list[str]) -> int:
-        path = self._lab.box_folder / "decisions.jsonl"
-        for line in path.read_text().splitlines() if path.exists() else []:
-            decision = json.loads(line)
-            if decision["box"] == box:
+        for decision in decisions(self._lab.box_folder):
+            if decision["box"] == box or decision["box"].startswith(f"{box}."):
                 print(told(decision), flush=True)
         return 0
 

@@ -137,7 +137,7 @@ class Holder:
             case "facts":
                 return laboratory.all_facts(), []
             case "dead":
-                return {"dead": laboratory.processes.dead()}, []
+                return {"dead": laboratory.processes.dead(), "said": laboratory.processes.last_words()}, []
             case "policy":
                 policies = {box: BoxPolicy(*policy) for box, policy in request["policies"].items()}
                 laboratory.set_policies(policies, str(request["folder"]))

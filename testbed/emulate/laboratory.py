@@ -160,6 +160,7 @@ class Laboratory:
             argv = [sys.executable, "-m", self.setup.box_module, "--policy", path, "--name", name]
             argv += ["--seed", str(self.setup.seed), "--out", str(view.OUT / self._folder)]
             argv += ["--fail", self.setup.fail, "--control", str(control), "--data-plane", self.setup.data_plane]
+            argv += ["--workers", str(self.setup.workers)]
             process = self.processes.start(
                 name, argv, place=self.place(name), env=self._env, log=log, urgent=True
             )  # fmt: skip
@@ -212,6 +213,7 @@ class Laboratory:
             "data_plane": {name: self._data_plane(name) for name in self._boxes},
             "topology": self.setup.topology.name,
             "fail": self.setup.fail,
+            "workers": self.setup.workers,
             "seed": self.setup.seed,
             "kernel": os.uname().release,
             "rootless": _rootless(),
@@ -229,7 +231,7 @@ class Laboratory:
                 said: Message = json.loads(lines.readline())
         except (OSError, ProcessError, ValueError):
             return {}
-        return {key: said[key] for key in ("data_plane", "data_plane_reason", "conntrack") if key in said}
+        return {key: said[key] for key in ("workers", "data_plane", "data_plane_reason", "conntrack") if key in said}
 
     def stop(self) -> None:
         """Let boxes and captures write what they hold; the kernel ends the rest."""

@@ -17,7 +17,8 @@ ENDED = b"\0"
 #: how the end of the input, which a terminal keeps as a NUL, is written among what was left unread
 END_OF_INPUT = b"\x04"
 
-_KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP, signal.SIGTERM)
+_TYPED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)  # Ctrl-C, Ctrl-\, Ctrl-Z
+_KEYS = (*_TYPED, signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP, signal.SIGTERM)
 
 
 def lead(terminal: int, unread: int) -> None:
@@ -30,7 +31,8 @@ def lead(terminal: int, unread: int) -> None:
     pid = os.fork()
     if pid == 0:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # whoever started us from a script may have us ignore the keys: on a terminal they are a person's
+            signal.signal(number, signal.SIG_DFL if number in _TYPED else handler)
         return
     status = 127
     try:

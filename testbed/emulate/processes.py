@@ -137,6 +137,11 @@ class Processes:
         self.look()
         return [process.name for process in self.by_name.values() if process.status is not None and process.wanted]
 
+    def last_words(self) -> dict[str, str]:
+        """The last line of each of `dead` that has said more than that it was ready."""
+        logs = {name: self.by_name[name].said().splitlines() for name in self.dead()}
+        return {name: lines[-1] for name, lines in logs.items() if lines and lines[-1] != "ready"}
+
 
 def says(process: Process, word: str) -> Callable[[], bool]:
     """A sign of readiness: a word in the program's log."""

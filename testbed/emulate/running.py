@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from middlebox.drivers.log import decisions
 from testbed.emulate.hosts import Conversation, Host
 from testbed.emulate.outside import LabError, Line
 from testbed.sites import Site
@@ -134,6 +135,10 @@ class RunningLab:
         """The lab's own programs that have ended though nobody asked them to."""
         return list(self._line.ask({"do": "dead"})[0]["dead"])
 
+    def last_words(self) -> dict[str, str]:
+        """What those of `dead` that said why they ended have said of it, a line each."""
+        return dict(self._line.ask({"do": "dead"})[0]["said"])
+
     def alive(self) -> bool:
         """True if the lab stands and all its programs run."""
         try:
@@ -150,8 +155,7 @@ class RunningLab:
         """The boxes' decisions so far, but for packets that were simply passed; also after the lab's end."""
         import pandas
 
-        path = self.box_folder / "decisions.jsonl"
-        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        rows = decisions(self.box_folder)
         return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=list(DECISION))
 
     def close(self) -> None:

@@ -34,4 +34,5 @@ class Setup:
     python_path: str  #: where this project's packages are
     #: who carries out what boxes have decided for the rest of a flow: "kernel" where it can, or "queue": the boxes
     data_plane: str = "kernel"
+    workers: int = 1  #: processes of each box
     box_module: str = "middlebox.drivers.nfqueue"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from testbed import workers
 from testbed.cli import NoResultError, UsageError
 from testbed.result import CONTROL
 from testbed.scenario import unknown
@@ -62,6 +63,7 @@ def main(args: argparse.Namespace, timeline: Timeline) -> int:
                 seed=args.seed,
                 folder=folder,
                 command=_command(args, timeline.slowdown),
+                workers=workers.count(args.workers),
                 stage=bar.stage,
                 passed=bar.passed,
             )
@@ -95,6 +97,7 @@ def understand(args: argparse.Namespace, timeline: Timeline) -> tuple[Timeline, 
         if args.attempts is not None:
             timeline = dataclasses.replace(timeline, attempts=args.attempts)
         policies = [Policy.load(name) for name in args.policy or timeline.policies]
+        workers.check(workers.count(args.workers), policies)
     except (ValueError, LoadError) as error:
         raise UsageError(str(error)) from None
     names = [policy.name for policy in policies]
@@ -137,6 +140,8 @@ def _command(args: argparse.Namespace, slowdown: int) -> list[str]:
         words += ["--set", setting]
     if slowdown > 1 and not any(word.startswith("slowdown=") for word in args.set):
         words += ["--set", f"slowdown={slowdown}"]
+    if args.workers != "1":
+        words += ["--workers", args.workers]
     return [*words, "--seed", str(args.seed)]
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from middlebox.policy import Policy
 from testbed import manifest as manifests
-from testbed.fidelity import BoxWatch, worst
-from testbed.lab import Lab, LabError
+from testbed.fidelity import BoxWatch, asked
+from testbed.lab import Lab
 from testbed.result import CONTROL, Row, RowsFile, read_rows
 from testbed.run import Ran, Recorder, new_folder
 from testbed.slowed_by import slowed_by
@@ -52,13 +52,14 @@ def run(
     seed: int,
     folder: Path,
     command: list[str],
+    workers: int = 1,
     progress: Callable[[Row], None] = lambda row: None,
     stage: Callable[[str], None] = lambda name: None,
     passed: Callable[[float], None] = lambda seconds: None,
 ) -> Ran:
     """Measure; raises `LabError` and `ToolError` if it cannot. What was measured until then stays in `folder`.
 
-    `stage`: what is measured now; `passed`: how many of `total_s` seconds are over.
+    `workers`: processes of each box; `stage`: what is measured now; `passed`: how many of `total_s` seconds are over.
     """
     ruled = [phase.name for phase in timeline.phases if phase.ruled]
     policies = [phased(policy, ruled, folder / "policies") for policy in policies]
@@ -81,7 +82,7 @@ def run(
                     stage(f"{name}, {phase}")
                     passed(before_s + seconds)
 
-                leg = _leg(timeline, policy, repeat, manifest, folder, record, tick)
+                leg = _leg(timeline, policy, repeat, manifest, folder, record, tick, workers)
                 manifest["legs"].append(leg)
                 manifests.write(folder, manifest)
                 behind_s += timeline.seconds
@@ -101,23 +102,24 @@ def _leg(
     folder: Path,
     record: Callable[[Row], None],
     tick: Callable[[float, str], None],
+    workers: int,
 ) -> dict[str, Any]:
     """Measure one leg in a lab of its own; return what the manifest keeps of it."""
     where = folder_of(policy.name if policy else CONTROL, repeat)
     seed = int(manifest["seed"]) + repeat - 1
     about: dict[str, Any] = {"policy": policy.name if policy else CONTROL, "folder": where, "started": _now()}
     sites = dict.fromkeys([*timeline.sites, *(one.host for one in timeline.transfers)])
-    lab = Lab(policy, timeline.network, list(sites), seed, folder / where)
+    lab = Lab(policy, timeline.network, list(sites), seed, folder / where, workers=workers)
     lab.start()
     watch: BoxWatch | None = None
     series = Series(folder / where / SERIES)
     try:
         running: TimelineLab = lab
         facts = dict(lab.facts())
-        manifest["facts"] = manifest["facts"] or facts
+        manifest["facts"].update(facts)  # the control has no box to tell of
         manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
         if running.boxes:
-            watch = BoxWatch(partial(_stats, lab, running.boxes), MAX_ADDED_S)
+            watch = BoxWatch(partial(asked, lab, running.boxes), MAX_ADDED_S)
             watch.__enter__()
         leg = Leg(
             run=folder.name,
@@ -151,14 +153,6 @@ def _leg(
         series.close()
     about["ended"] = _now()
     return about
-
-
-def _stats(lab: Lab, boxes: Sequence[str]) -> dict[str, Any]:
-    """How the boxes do; dead, if the lab is gone."""
-    try:
-        return worst([lab.box_stats(box, reset=True) or {} for box in boxes])
-    except LabError:
-        return {"alive": False}
 
 
 def _keep_logs(folder: Path, leg: Leg) -> None:

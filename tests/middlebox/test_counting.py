@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from middlebox.policy import Policy
 from tests.middlebox.dialogue import Play, dropped, hello, passed
 
 POLICING = """
@@ -65,3 +66,10 @@ def test_the_counts_are_bounded() -> None:
     for number in range(2, 5):
         box.connect(client=f"10.0.0.{number}").send(hello())
     assert passed(box.connect(sport=41000).send(hello()))  # its count has made room for others
+
+
+def test_the_shipped_policy_spares_twelve_connections_a_minute_whatever_they_name() -> None:
+    box = Play(Policy.load("tspu-connections"))
+    fates = [dropped(box.connect(sport=40000 + number).send(hello(f"name{number}.example"))) for number in range(15)]
+    assert fates == [False] * 12 + [True] * 3
+    assert passed(box.connect(sport=42000, server="203.0.113.9").send(hello()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from middlebox.policy import Policy
 from middlebox.verdict import Direction, Disposition, Verdict
 from tests.middlebox.dialogue import MS, Connection, Play, S, dropped, hello, passed
 
@@ -183,6 +184,20 @@ def test_slow_start_passes_a_measure_and_then_polices() -> None:
 def test_only_the_handshake_can_be_slowed() -> None:
     client = struck(play("{delay: {by: 2 s, until: 4 kB}}"))
     assert [client.answer(b"h" * 1000).verdict for _ in range(6)] == [Verdict.HOLD] * 4 + [Verdict.PASS] * 2
+
+
+def test_the_shipped_slowings_do_what_they_say() -> None:
+    client = struck(Play(Policy.load("throttle-slow-start")))
+    assert all(passed(client.answer(DATA)) for _ in range(256 + 32))  # 256 kB, and the burst
+    assert 12 <= sum(passed(client.answer(DATA)) for _ in range(100)) <= 16  # what 0.4 s earn
+
+    box = Play(Policy.load("throttle-handshake"))
+    client = struck(box)
+    assert [client.answer(DATA).verdict for _ in range(5)] == [Verdict.HOLD] * 5
+    assert passed(client.send(DATA))
+    box.wait(4)
+    assert passed(client.answer(DATA))
+    assert passed(struck(box, "innocent.example", sport=41000).answer(DATA))
 
 
 def test_a_ramp_leads_from_one_rate_to_the_other() -> None:

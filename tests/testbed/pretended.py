@@ -122,8 +122,11 @@ class PretendedLab:
     ALL: list[PretendedLab]
     STATS: dict[str, Any]
 
-    def __init__(self, policy: Policy | None, topology: Topology, sites: Iterable[str], seed: int, out: Path) -> None:
+    def __init__(
+        self, policy: Policy | None, topology: Topology, sites: Iterable[str], seed: int, out: Path, workers: int = 1
+    ) -> None:
         self.censors = policy is not None
+        self.workers = workers
         self.topology, self.out, self.seed = topology, out, seed
         self.sites: tuple[Site, ...] = place(sites)
         self.boxes: tuple[str, ...] = ("box",) if policy else ()
@@ -151,7 +154,8 @@ class PretendedLab:
         return dict(type(self).STATS)
 
     def facts(self) -> dict[str, Any]:
-        return {"delay_means": "none", "versions": {"nginx": "1.22"}}
+        planes = {box: {"data_plane": "kernel"} for box in self.boxes}
+        return {"delay_means": "none", "versions": {"nginx": "1.22"}, "data_plane": planes}
 
     def link_stats(self) -> None:
         return None

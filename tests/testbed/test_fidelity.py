@@ -3,7 +3,8 @@
 import time
 from typing import Any
 
-from testbed.fidelity import BoxWatch, Window, judge, most_added_s, worst
+from testbed.emulate.outside import LabError
+from testbed.fidelity import BoxWatch, Window, asked, judge, most_added_s, worst
 from testbed.result import Fidelity
 from testbed.topology import shipped
 
@@ -63,6 +64,16 @@ def test_boxes_in_series_count_as_one() -> None:
     both = worst([good, {**good, "cpu_share": 0.5}])
     assert both == {"alive": True, "queue_drops": 2, "added_p99_s": 0.002, "cpu_share": 0.5}
     assert worst([good, {}])["alive"] is False
+
+
+def test_the_boxes_of_a_lab_that_is_gone_are_dead() -> None:
+    class Gone:
+        def box_stats(self, name: str = "box", *, reset: bool = False) -> None:
+            raise LabError("the lab is gone")
+
+    assert not asked(Gone(), ["box"])["alive"]
+    watch = BoxWatch(lambda: asked(Gone(), ["box"]))
+    assert not watch.ask().alive
 
 
 def test_only_windows_during_the_attempt_count() -> None:

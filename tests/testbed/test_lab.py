@@ -54,6 +54,8 @@ def test_a_policy_that_has_changed_on_disk_is_run_as_it_was_loaded(tmp_path: Pat
     ("options", "message"),
     [
         ({"data_plane": "silicon"}, "'kernel' or 'queue' is expected"),
+        ({"workers": 0}, "workers '0': a number from 1 to 32, or 'auto', is expected"),
+        ({"policy": "vpn-block-address", "workers": 2}, "remembers by server address .*; use --workers 1"),
         ({"fail": "ajar"}, "'closed' or 'open' is expected"),
         ({"topology": "smal"}, "did you mean 'small'"),
         ({"sites": ["no site"]}, "site 'no site': a host name"),

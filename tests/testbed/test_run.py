@@ -58,6 +58,7 @@ def test_the_manifest_is_finished_and_repeats_the_run(tmp_path: Path) -> None:
     assert made["policies"][0]["memories"] == ""
     assert [leg["policy"] for leg in made["legs"]] == ["control", "sni-drop"]
     assert made["legs"][1]["boxes"]["box"]["alive"]
+    assert made["facts"]["data_plane"] == {"box": {"data_plane": "kernel"}}, "the control, which is first, has no box"
     assert all(check["held"] for check in made["checks"])
     assert ["blocked.example", "203.0.113.10", "2001:db8:203::10"] in made["sites"]
 

@@ -36,6 +36,13 @@ def test_a_processor_that_takes_twenty_times_as_long_is_found(monkeypatch: pytes
     assert slowdown() >= 5
 
 
+def test_it_is_found_also_by_a_clock_that_moves_by_four_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.thread_time
+    coarse = SimpleNamespace(thread_time=lambda: 20 * real() // 0.004 * 0.004, sleep=lambda s: None)
+    monkeypatch.setattr("testbed.speed.time", coarse)
+    assert slowdown() >= 5
+
+
 def test_all_proportions_of_the_network_are_kept() -> None:
     fast = shipped("national")
     slow = slowed(fast, 10)

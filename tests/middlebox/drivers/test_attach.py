@@ -132,3 +132,36 @@ def test_a_queue_that_packets_meet_before_the_box_is_noticed(nodes: ThreeNodes) 
     seen = nodes.python("box", _RULES)
     assert seen["wait"] is True
     assert seen["after"] == seen["before"]
+
+
+_WORKERS = _RULES.replace("left = Rules(3, fail_open=True,", "left = Rules(3, workers=3, fail_open=True,").replace(
+    "rules = Rules(3, fail_open=False,", "rules = Rules(3, workers=2, let_by=0x1000000, fail_open=False,"
+)
+
+
+@pytest.mark.lab
+def test_workers_have_queues_and_marks_of_their_own_and_take_over_from_more_of_them(nodes: ThreeNodes) -> None:
+    seen = nodes.python("box", _WORKERS)
+    four, six = seen["during"]
+    assert [rule.partition("-m bpf")[0] for rule in four[:2]] == ["-A FORWARD -m mark --mark 0x0/0x1000000 "] * 2
+    assert [rule.rpartition("-j ")[2] for rule in four] == [
+        *("NFQUEUE --queue-num 3", "NFQUEUE --queue-num 5"),
+        *("NFQUEUE --queue-num 4 --queue-bypass", "NFQUEUE --queue-num 6 --queue-bypass"),
+    ]
+    assert [rule.split()[5] for rule in four[2:]] == ["0x70656e", "0x70656f"]
+    assert len(six) == 2
+    assert seen["before"] == seen["after"] == [[], []]
+
+
+@pytest.mark.lab
+def test_without_the_match_that_shares_packets_out_workers_are_refused(nodes: ThreeNodes, tmp_path: Path) -> None:
+    table = nodes.run("box", ["sh", "-c", "command -v iptables"])[0].strip()
+    (tmp_path / "iptables").write_text(
+        f'#!/bin/sh\ncase "$*" in *bpf*) echo "Couldn\'t load match \'bpf\'" >&2; exit 2;; esac\nexec {table} "$@"\n'
+    )
+    (tmp_path / "iptables").chmod(0o755)
+    path = f"import os; os.environ['PATH'] = '{tmp_path}:' + os.environ['PATH']\n"
+    _, errors = nodes.run("box", [sys.executable, "-c", path + _WORKERS], status=1)
+    assert "packets cannot be shared out among workers, which needs iptables' match 'bpf' (xt_bpf): " in errors
+    assert "Couldn't load match 'bpf'; use --workers 1" in errors
+    assert "-A" not in nodes.run("box", ["iptables", "-t", "mangle", "-S"])[0]

@@ -138,3 +138,23 @@ def test_an_inherited_listener_accepts_clients(tmp_path: Path) -> None:
     with _client(control, tmp_path) as client:
         assert _say(control, client, b'{"do": "hi"}\n') == [{"you said": "hi"}]
     control.close()
+
+
+def test_of_several_inherited_sockets_each_is_a_client_and_without_them_it_is_deserted() -> None:
+    ours, theirs = zip(*(socket.socketpair() for _ in range(2)), strict=True)
+    control = Control(",".join(str(end.detach()) for end in theirs), _answer)
+    for end in ours:
+        end.sendall(b'{"do": "ping"}\n')
+    _serve(control)
+    assert [json.loads(end.recv(100)) for end in ours] == [{"you said": "ping"}] * 2
+    ours[0].close()
+    _serve(control)
+    assert not control.deserted
+    ours[1].close()
+    _serve(control)
+    assert control.deserted
+    control.close()
+
+
+def test_one_that_others_can_come_to_is_not_deserted(control: Control) -> None:
+    assert not control.deserted

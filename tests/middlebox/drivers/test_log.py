@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from middlebox.drivers.log import DecisionLog, Sidecar, line
+from middlebox.drivers.log import DecisionLog, Sidecar, decisions, line
 from middlebox.verdict import Decision, Direction, Emission, Verdict
 
 _WRITE = """
@@ -80,3 +80,18 @@ def test_the_sidecar_tells_what_a_replay_needs(tmp_path: Path) -> None:
         "changes": [{"policy": "other", "policy_text": "name: other\n", "before_packet": 130, "t_ns": 10}],
     }
     assert [file.name for file in tmp_path.iterdir()] == ["box.json"]
+
+
+def test_while_workers_run_their_decisions_are_read_in_the_order_of_time(tmp_path: Path) -> None:
+    def write(name: str, *rows: tuple[str, int]) -> None:
+        (tmp_path / name).write_text("".join(json.dumps({"t_ns": at, "box": box}) + "\n" for box, at in rows))
+
+    write("decisions.jsonl", ("one", 1))
+    write("box.0.jsonl", ("box.0", 3), ("box.0", 5))
+    write("box.1.jsonl", ("box.1", 4))
+    write("series.jsonl", ("none", 0))
+    (tmp_path / "box.1.jsonl").write_bytes((tmp_path / "box.1.jsonl").read_bytes() + b'{"half')
+    assert [one["box"] for one in decisions(tmp_path)] == ["one", "box.0", "box.1", "box.0"]
+    (tmp_path / "box.pcap").touch()  # from then on they are in the log of all
+    assert [one["box"] for one in decisions(tmp_path)] == ["one"]
+    assert decisions(tmp_path / "none") == []

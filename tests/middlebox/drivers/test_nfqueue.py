@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from middlebox.drivers.nfqueue import main
 from tests.middlebox.drivers.three_nodes import LiveBox, ThreeNodes
 from tests.middlebox.drivers.traffic import CLIENT, FOUR, RESET, captured, fetch
 
@@ -86,3 +87,18 @@ def test_two_boxes_in_a_namespace_need_two_queues(nodes: ThreeNodes, tmp_path: P
         LiveBox(nodes, tmp_path / "two", RESET)
     assert fetch(nodes, 443, f"blocked.example@{FOUR}") == ["ConnectionResetError"]
     assert box.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--workers", "0"], "--workers is 0; it must lie in 1 to 32"),
+        (["--workers", "33"], "--workers is 33; it must lie in 1 to 32"),
+        (["--workers", "4", "--queue", "65529"], "--queue is 65529; it must lie in 0 to 65528"),
+    ],
+)
+def test_what_cannot_be_is_refused(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["--policy", "none", "--out", "nowhere", *words])
+    assert refused.value.code == 2
+    assert message in capsys.readouterr().err

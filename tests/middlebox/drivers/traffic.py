@@ -100,23 +100,23 @@ def fetch(nodes: ThreeNodes, port: int, *wanted: str) -> list[str]:
     return [outcome for outcome, _ in nodes.python("client", CLIENT, str(port), *wanted)["told"]]
 
 
-def captured(folder: Path) -> list[tuple[int, bytes]]:
-    """The packets of the box's capture with their times, read by scapy."""
-    reader = RawPcapReader(str(folder / "box.pcap"))
+def captured(folder: Path, name: str = "box") -> list[tuple[int, bytes]]:
+    """The packets of a box's, or a worker's, capture with their times, read by scapy."""
+    reader = RawPcapReader(str(folder / f"{name}.pcap"))
     assert reader.nano
     packets = [(when.sec * 1_000_000_000 + when.usec, packet) for packet, when in reader]
     reader.close()
     return packets
 
 
-def replayed(box: LiveBox) -> bytes:
-    """The decision log that the box's capture gives when a fresh engine is given it."""
-    said: dict[str, Any] = json.loads((box.folder / "box.json").read_text())
+def replayed(box: LiveBox, name: str = "box") -> bytes:
+    """The decision log that the box's, or a worker's, capture gives when a fresh engine is given it."""
+    said: dict[str, Any] = json.loads((box.folder / f"{name}.json").read_text())
     again = box.folder / "again.yaml"
     again.write_text(said["policy_text"])
     censor = Censor(Policy.load(again), seed=said["seed"])
     lines = b""
-    for number, (t_ns, packet) in enumerate(captured(box.folder)):
+    for number, (t_ns, packet) in enumerate(captured(box.folder, name)):
         for phase in said["phases"]:
             if phase["before_packet"] == number:
                 censor.enter_phase(phase["phase"], phase["t_ns"])

@@ -110,4 +110,21 @@ def test_a_box_that_died_gives_no_result(tmp_path: Path) -> None:
     script = "for p in /proc/[0-9]*; do grep -q 'drivers[.]nfqueue' $p/cmdline && kill -9 ${p#/proc/}; done; sleep 0.5"
     done = penstock("--policy", str(tmp_path / "p.yaml"), "--", "sh", "-c", script)
     assert done.returncode == 3
-    assert "box died while the command ran" in done.stderr
+    assert "box died while the command ran, so" in done.stderr
+
+
+def test_a_worker_that_died_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    inner = "grep -q 'drivers[.]nfqueue' /proc/$(cut -d' ' -f4 $p/stat)/cmdline && kill -9 ${p#/proc/} && break"
+    script = f"for p in /proc/[0-9]*; do grep -q 'drivers[.]nfqueue' $p/cmdline && {inner}; done; sleep 0.5"
+    done = penstock("--policy", str(tmp_path / "p.yaml"), "--workers", "2", "--", "sh", "-c", script)
+    assert done.returncode == 3
+    assert "box died while the command ran (box 'box': worker " in done.stderr
+    assert "was ended by signal 9 (SIGKILL)), so what it saw says nothing of the policy" in done.stderr
+
+
+def test_a_policy_that_workers_cannot_share_is_refused_before_anything_runs() -> None:
+    done = penstock("--policy", "vpn-block-address", "--workers", "2", "--", "true")
+    assert done.returncode == 2
+    assert "cannot be shared among workers" in done.stderr
+    assert done.stderr.endswith("use --workers 1\n")

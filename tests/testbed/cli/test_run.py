@@ -39,6 +39,9 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["sni-filtering", "--set", "speed=3"], "no setting 'speed'"),
         (["sni-filtering", "--attempts", "0"], "attempts is 0"),
         (["sni-filtering", "--policy", "gfw-lik"], "gfw-like"),
+        (["sni-filtering", "--workers", "none"], "workers 'none': a number from 1 to 32, or 'auto', is expected"),
+        (["sni-filtering", "--policy", "vpn-block-address", "--workers", "2"], "cannot be shared among workers"),
+        (["vpn-disruption", "--policy", "vpn-block-address", "--workers", "2"], "cannot be shared among workers"),
         (["sni-filtering", "--policy", "gfw-like", "--policy", "gfw-like"], "two policies are called 'gfw-like'"),
     ],
 )
@@ -65,15 +68,17 @@ def test_a_policy_that_is_called_control_is_refused(tmp_path: Path, capsys: pyte
 @pytest.mark.usefixtures("_pretend")
 def test_the_last_line_names_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--policy", "sni-drop", "--attempts", "2", "--seed", "5", "--set", "residual_wait=0", "--out", "mine"]
+    words += ["--workers", "3"]
     status = main(["run", "sni-filtering", *words])
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == "report: mine/report.html"
     assert "blocked of tried" in said.out
     assert "measuring: sni-drop" in said.err
     made = json.loads(Path("mine/manifest.json").read_text())
-    assert made["command"] == ["run", "sni-filtering", *words[:4], "--set", "residual_wait=0", "--seed", "5"]
+    assert made["command"] == ["run", "sni-filtering", *words[:4], "--set", "residual_wait=0", *words[-2:], *words[4:6]]
     assert made["seed"] == 5
     assert status == 3  # the pretended hosts know neither dig nor browsers: no result for those
+    assert {lab.workers for lab in PretendedLab.ALL} == {3}
 
 
 @pytest.mark.usefixtures("_pretend")

@@ -54,6 +54,16 @@ def test_a_program_that_dies_is_named(tmp_path: Path) -> None:
     while not processes.dead() and time.monotonic() < end:
         time.sleep(0.01)
     assert processes.dead() == ["it"]
+    assert processes.last_words() == {}  # it had no time for any
+
+
+def test_what_a_program_that_broke_said_last_is_told(tmp_path: Path) -> None:
+    processes = Processes()
+    start(processes, tmp_path / "log", "echo ready; sleep 0.2; echo first; echo worker 1 is gone >&2; exit 3")
+    end = time.monotonic() + 5
+    while not processes.dead() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert processes.last_words() == {"it": "worker 1 is gone"}
 
 
 def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,10 +17,14 @@ from testbed.emulate.terminal import is_terminal
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def play(words: list[str], lines: list[tuple[str, str]]) -> tuple[str, int]:
-    """Start a command line on a terminal; for each pair wait for the first text and then type the second."""
+def play(words: list[str], lines: list[tuple[str, str]], *, from_script: bool = False) -> tuple[str, int]:
+    """Start a command line on a terminal; for each pair wait for the first text and then type the second.
+
+    `from_script`: as a script starts what it leaves in the background, deaf to Ctrl-C.
+    """
     pid, keyboard = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if from_script else signal.default_int_handler)
         os.environ["PYTHONPATH"] = str(ROOT)
         os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "testbed.cli", *words])
     shown, seen = "", 0
@@ -100,6 +105,12 @@ def test_ctrl_c_interrupts_a_command_that_has_not_read_what_was_typed() -> None:
     )
     assert "no host or command 'typed'" not in shown  # as in any terminal, Ctrl-C throws away what was typed ahead
     assert status == 0
+
+
+@pytest.mark.lab
+def test_ctrl_c_also_interrupts_when_a_script_has_begun_it_all_in_the_background() -> None:
+    lines = [("penstock> ", "client sleep 100\n"), ("\n", "\x03"), ("penstock> ", "exit\n")]
+    assert play(["shell", "--topology", "small"], lines, from_script=True)[1] == 0
 
 
 def test_pipes_are_no_terminal() -> None:

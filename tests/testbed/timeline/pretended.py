@@ -239,8 +239,11 @@ class PretendedTimelineLab:
     ALL: list[PretendedTimelineLab]
     STATS: dict[str, Any]
 
-    def __init__(self, policy: Policy | None, topology: Topology, sites: Iterable[str], seed: int, out: Path) -> None:
+    def __init__(
+        self, policy: Policy | None, topology: Topology, sites: Iterable[str], seed: int, out: Path, workers: int = 1
+    ) -> None:
         self.censors = policy is not None
+        self.workers = workers
         self.topology, self.out, self.seed = topology, out, seed
         self.sites: tuple[Site, ...] = place(sites)
         self.boxes: tuple[str, ...] = ("box",) if policy else ()
