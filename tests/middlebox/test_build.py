@@ -62,3 +62,13 @@ def test_what_is_compiled_is_the_engine_and_no_driver() -> None:
     assert {"middlebox/censor.py", "middlebox/dissect/__init__.py", "middlebox/dissect/tls.py"} <= names
     assert not any("drivers" in name or "grammar" in name for name in names)
     assert "middlebox/build.py" not in names
+
+
+def test_mypyc_takes_every_module_of_the_engine(tmp_path: Path) -> None:
+    """As far as C: what a C compiler makes of it, `./penstock test compiled` tries."""
+    files = [path.relative_to(ROOT).as_posix() for path in build.sources()]
+    code = "import sys; from mypyc.build import mypycify; mypycify(sys.argv[2:], target_dir=sys.argv[1])"
+    words = [sys.executable, "-c", code, str(tmp_path), "--strict", f"--cache-dir={tmp_path / 'cache'}", *files]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.glob("**/*.c"))
