@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import sys
 from pathlib import Path
 
 from setuptools import setup
@@ -27,8 +28,8 @@ class Compile(build_ext):
 
 
 def extensions() -> list[object]:
-    """The modules to compile."""
-    if not WANTED:
+    """The modules to compile; none while pip asks what is needed (`setup_requires`): mypyc is not there yet."""
+    if not WANTED or "egg_info" in sys.argv:
         return []
     from mypyc.build import mypycify
 
