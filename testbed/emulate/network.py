@@ -19,9 +19,10 @@ from mininet.net import Mininet
 from mininet.node import Host
 
 from testbed.emulate import links, offloads
-from testbed.emulate.addressing import Delay, Plugs, addressing, delays_of, plugs_of
+from testbed.emulate.addressing import Delay, addressing, delays_of
 from testbed.emulate.kernel import Place, fork, spawn, write_sysctl
 from testbed.emulate.tools import find
+from testbed.plugs import Plugs, plugs_of
 from testbed.topology import Node, Role, Topology
 
 #: node settings; "default" is what interfaces made later start with

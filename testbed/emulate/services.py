@@ -6,17 +6,12 @@ own address only, so that a forged address leads to the wrong certificate or to 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.emulate.trust import Authority
+from testbed.pages import OBJECTS, noise, page
 from testbed.sites import Site
-
-#: name of a file to download -> its size in bytes (kB = 1000)
-OBJECTS = {"1k": 1_000, "10k": 10_000, "100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
-#: a page of the size of an article
-_PAGE_BYTES = 20_000
 
 _NGINX = """\
 daemon off;
@@ -105,19 +100,12 @@ def write_web(home: Path, logs: Path, sites: Sequence[Site], authority: Authorit
             )
         )
     (home / "object").mkdir()
-    noise = random.Random(1).randbytes(max(OBJECTS.values()) // 10)
+    content = noise()
     for name, size in OBJECTS.items():
-        (home / "object" / name).write_bytes((noise * 10)[:size])
+        (home / "object" / name).write_bytes(content[:size])
     path = home / "nginx.conf"
     path.write_text(_NGINX.format(home=home, logs=logs, servers="".join(servers)))
     return path
-
-
-def page(name: str) -> str:
-    """An HTML page of about 20 kB that says where it is from."""
-    sentence = f"<p>This page is from {name}, and this is one of its paragraphs.</p>\n"
-    head = f"<!DOCTYPE html>\n<html><head><title>{name}</title></head><body>\n<h1>{name}</h1>\n"
-    return head + sentence * (_PAGE_BYTES // len(sentence)) + "</body></html>\n"
 
 
 def dns_arguments(home: Path, sites: Sequence[Site], *, ipv6: bool) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed import failure
+from testbed.pages import wrong_page
 from testbed.result import Outcome
 from testbed.workload import Ask, Done, Observation, Target, no_result
 from testbed.workloads.dns import look_up
@@ -147,7 +148,7 @@ def _judge(ask: Ask, done: Done) -> Observation:
             outcome=Outcome.BLOCKED, failure=named, seconds=seconds, connect_s=connect, tls_s=tls, note=note
         )
     size = int(said["size_download"])
-    wrong = _wrong_page(ask, int(said["http_code"]), body)
+    wrong = wrong_page(ask.target.host, int(said["http_code"]), body)
     return Observation(
         outcome=Outcome.BLOCKED if wrong else Outcome.OK,
         failure=wrong,
@@ -174,20 +175,6 @@ def _connected_s(log: str, seconds: float) -> float | None:
         if text.startswith(_CONNECTED):
             return max(0.0, round(seconds - (lines[-1][0] - at) % 86_400, 6)) or None
     return None
-
-
-def _wrong_page(ask: Ask, status: int, body: str) -> str:
-    """The failure that a page is which the asked host did not send; "" for the right one.
-
-    The lab's pages name their host. Whole names are compared: `notblocked.example` does not name `blocked.example`.
-    """
-    if 300 <= status < 400:
-        return failure.HTTP_REDIRECT
-    if status != 200:
-        return failure.HTTP_STATUS
-    if re.search(rf"(?<![\w.-]){re.escape(ask.target.host)}(?![\w-]|\.\w)", body):
-        return ""
-    return failure.unknown("the page is not that of the asked host")
 
 
 def _why_no_address(ask: Ask, text: str) -> tuple[str, str]:

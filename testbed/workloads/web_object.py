@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from testbed.emulate.services import page
+from testbed.pages import page
 from testbed.workload import Ask, Observation, Target
 from testbed.workloads.transfer import Step, fetch, transfer
 

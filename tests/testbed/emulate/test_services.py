@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from testbed.emulate.services import OBJECTS, dns_arguments, page, write_web
+from testbed.emulate.services import dns_arguments, write_web
 from testbed.emulate.trust import Authority
+from testbed.pages import OBJECTS
 from testbed.sites import DEFAULT
 
 
@@ -26,11 +27,6 @@ def test_without_ipv6_no_server_listens_for_it(tmp_path: Path) -> None:
 def test_files_to_download_have_their_sizes(tmp_path: Path) -> None:
     write_web(tmp_path / "web", tmp_path, DEFAULT, Authority.make(), ipv6=True)
     assert {path.name: path.stat().st_size for path in (tmp_path / "web" / "object").iterdir()} == OBJECTS
-
-
-def test_a_page_names_its_site_and_is_about_twenty_kilobytes() -> None:
-    assert "innocent.example" in page("innocent.example")
-    assert 19_000 < len(page("innocent.example")) < 21_000
 
 
 def test_the_dns_answers_for_the_sites_and_for_nothing_else(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""TLS over a simulated connection: Python's own, by memory buffers, so hellos and records are real.
+
+It knows no certificates and no names beyond what it is given. There are no session tickets, since they hold the time
+of the machine's clock, and bytes must be the same in every run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Callable, Generator
+from typing import Any
+
+from simpy.events import Event
+
+from testbed.simulate.clock import SECOND_NS, Clock
+from testbed.simulate.entropy import Entropy
+from testbed.simulate.tcp import Connection
+
+#: bytes of content in one read: a full record (RFC 8446, 5.1)
+_RECORD = 16_384
+
+
+class Secure:
+    """One end of a TLS connection; `handshake` comes first."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        context: ssl.SSLContext,
+        entropy: Entropy,
+        clock: Clock,
+        *,
+        serves: bool = False,
+        name: str | None = None,
+    ) -> None:
+        """`name`: what the client says in SNI and expects in the certificate; None for no SNI."""
+        self.connection = connection
+        self._clock = clock
+        self._entropy = entropy
+        self._over = False
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        with entropy:
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=serves, server_hostname=name)
+
+    def handshake(self, limit_s: float | None = None) -> Generator[Event, Any, None]:
+        """Agree on keys. Raises ssl.SSLError, EOFError at an early end, and what breaks a connection."""
+        until_ns = None if limit_s is None else self._clock.now_ns + round(limit_s * SECOND_NS)
+        while True:
+            try:
+                with self._entropy:
+                    self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                yield from self._flush()
+                yield from self._fill(until_ns)
+                continue
+            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                raise EOFError("the connection ended in the handshake") from None
+            except ssl.SSLError:
+                yield from self._flush()  # the alert that says what is wrong
+                raise
+            yield from self._flush()
+            return
+
+    def send(self, data: bytes, limit_s: float | None = None) -> Generator[Event, Any, None]:
+        """Send bytes; waits as the connection does."""
+        view = memoryview(data)
+        while view:
+            view = view[self._tls.write(view) :]
+        yield from self._flush(limit_s)
+
+    def receive(self, limit_s: float | None = None) -> Generator[Event, Any, bytes]:
+        """Wait for bytes and return all there are; b"" at the other end's end.
+
+        That end may come without a goodbye, which Python's TLS does not tell: HTTP counts what it was promised.
+        """
+        until_ns = None if limit_s is None else self._clock.now_ns + round(limit_s * SECOND_NS)
+        while True:
+            parts = list(iter(self._read, b""))
+            if parts:
+                return b"".join(parts)
+            if self._over:
+                return b""
+            yield from self._fill(until_ns)
+
+    def _read(self) -> bytes:
+        try:
+            data = self._tls.read(_RECORD)
+        except ssl.SSLWantReadError:
+            return b""
+        except ssl.SSLZeroReturnError:
+            data = b""
+        if not data:
+            self._over = True
+        return data
+
+    def close(self) -> None:
+        """Say goodbye, and end the connection."""
+        with contextlib.suppress(ssl.SSLError, OSError):  # the other end has not said it yet, and need not
+            self._tls.unwrap()
+        said = self._outgoing.read()
+        if said and self.connection.machine.error is None:
+            self.connection.machine.sender.write(said)
+        self.connection.close()
+
+    def _flush(self, limit_s: float | None = None) -> Generator[Event, Any, None]:
+        said = self._outgoing.read()
+        if said:
+            yield from self.connection.send(said, limit_s)
+
+    def _fill(self, until_ns: int | None) -> Generator[Event, Any, None]:
+        left_s = None if until_ns is None else max(0, until_ns - self._clock.now_ns) / SECOND_NS
+        data = yield from self.connection.receive(left_s)
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+
+def client_context(authority: str, entropy: Entropy) -> ssl.SSLContext:
+    """A client that trusts this authority (PEM) and speaks HTTP/1.1."""
+    with entropy:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def server_context(load: Callable[[ssl.SSLContext], None], entropy: Entropy) -> ssl.SSLContext:
+    """A server; `load` gives it its certificate."""
+    with entropy:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    load(context)
+    return context

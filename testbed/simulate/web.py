@@ -1,0 +1,122 @@
+"""The simulated web server: the lab's sites, each with its certificate and its pages, over HTTP and HTTPS.
+
+Each site is served at its own address only, so that a forged address leads to the wrong certificate or to nobody, as it
+would outside. What it answers is what the lab's nginx is told in `emulate.services`.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from functools import cache
+from typing import Any
+
+from simpy.events import Event
+
+from testbed import pages
+from testbed.simulate import http
+from testbed.simulate.certificates import site_pem
+from testbed.simulate.entropy import Entropy
+from testbed.simulate.host import Host
+from testbed.simulate.tcp import Connection
+from testbed.simulate.tls import Secure, server_context
+from testbed.sites import Site
+
+HTTP, HTTPS = 80, 443
+
+
+class Web:
+    """The server of one host."""
+
+    def __init__(self, host: Host, sites: Sequence[Site], entropy: Entropy) -> None:
+        self._host = host
+        self._entropy = entropy
+        self._names: dict[str, set[str]] = {}  # by address
+        self._contexts: dict[str, ssl.SSLContext] = {}  # by name
+        self._defaults: dict[str, ssl.SSLContext] = {}  # by address: for who names no site that lives there
+        for site in sites:
+            self._contexts[site.name] = self._context((site.name,), ())
+            for address in (site.ipv4, site.ipv6):
+                self._names.setdefault(address, set()).add(site.name)
+        for address, both in {one: (site.ipv4, site.ipv6) for site in sites for one in (site.ipv4, site.ipv6)}.items():
+            host.add_address(address)
+            context = self._context((), both)
+            context.sni_callback = self._chooser(address)
+            self._defaults[address] = context
+            host.listen(HTTP, self._serve_plain, address=address)
+            host.listen(HTTPS, self._serve_secure, address=address)
+
+    def _context(self, names: tuple[str, ...], addresses: tuple[str, ...]) -> ssl.SSLContext:
+        def load(context: ssl.SSLContext) -> None:
+            with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # ssl reads certificates from files alone
+                file.write(site_pem(names, addresses))
+                file.flush()
+                context.load_cert_chain(file.name)
+
+        return server_context(load, self._entropy)
+
+    def _chooser(self, address: str) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
+        """Who names a site that lives at this address gets its certificate."""
+
+        def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            if name is not None and name in self._names[address]:
+                tls.context = self._contexts[name]
+
+        return choose
+
+    def _serve_plain(self, connection: Connection) -> Generator[Event, Any, None]:
+        yield from self._serve(connection, connection)
+        connection.close()
+
+    def _serve_secure(self, connection: Connection) -> Generator[Event, Any, None]:
+        secure = Secure(connection, self._defaults[connection.local[0]], self._entropy, self._host.clock, serves=True)
+        try:
+            yield from secure.handshake()
+            yield from self._serve(secure, connection)
+        except (ssl.SSLError, EOFError):
+            connection.close()
+            return
+        secure.close()
+
+    def _serve(self, stream: http.Stream, connection: Connection) -> Generator[Event, Any, None]:
+        """Answer requests until the client says no more."""
+        reader = http.Reader(stream)
+        try:
+            while (head := (yield from reader.head())) is not None:
+                left = head.length or 0
+                while left:
+                    data = yield from reader.some(left)
+                    if not data:
+                        return
+                    left -= len(data)
+                yield from stream.send(self._answer(head, connection))
+        except http.HttpError:
+            yield from stream.send(http.response(b"", status=400))
+        except EOFError:
+            return
+
+    def _answer(self, head: http.Head, connection: Connection) -> bytes:
+        address = connection.local[0]
+        method, path, _ = head.words
+        name = head.fields.get("host", "").partition(":")[0].lower()
+        here = name in self._names[address]
+        if path == "/":
+            who = name if here else "the default site"
+            return http.response(f"This is {who} at {address}.\n".encode())
+        if path == "/page":
+            who = name if here else f"the default site at {address}"
+            return http.response(pages.page(who).encode(), kind="text/html")
+        if path == "/where":
+            return http.response(f"{connection.remote[0]}\n".encode())
+        if path == "/upload" and method == "POST":
+            return http.response(f"received {head.length or 0}\n".encode())
+        size = pages.OBJECTS.get(path.removeprefix("/object/")) if path.startswith("/object/") else None
+        if size is None:
+            return http.response(b"not found\n", status=404)
+        return http.response(_content()[:size], kind="application/octet-stream")
+
+
+@cache
+def _content() -> bytes:
+    return pages.noise()
