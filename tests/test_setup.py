@@ -292,6 +292,14 @@ def test_check_installs_nothing(tmp_path: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
+def test_an_engine_that_is_not_compiled_is_missing_only_to_who_asked_for_it(ready: Path) -> None:
+    done = _run(ready / "setup", "--check", "--python-only", "--fast")
+    assert done.returncode == 1
+    assert "the engine is not compiled" in done.stderr
+    assert "setup --python-only --fast installs it" in done.stderr
+    assert _run(ready / "setup", "--check", "--python-only").returncode == 0
+
+
 def test_an_unknown_option_is_refused() -> None:
     done = _run(ROOT / "setup", "--dve")
     assert done.returncode == 2
@@ -300,5 +308,5 @@ def test_an_unknown_option_is_refused() -> None:
 
 def test_help_tells_every_option() -> None:
     said = _run(ROOT / "setup", "--help").stdout
-    for option in ("--check", "--dev", "--packages", "--python-only", "--sweep", "--tools"):
+    for option in ("--check", "--dev", "--fast", "--packages", "--python-only", "--sweep", "--tools"):
         assert option in said
