@@ -121,10 +121,11 @@ class Asking:
         flow = packet.flow
         if flow is None:
             return packet.passed(_ASK)
-        if not flow.settled and (flow.payloads or packet.changed):
+        news = packet.changed or flow.slowed  # a slowing may have come to lie on it
+        if not flow.settled and (news or flow.payloads):
             if not self._always and self._reader.finished(flow):
                 self._settle(flow)
-            elif packet.changed and self._outlook.worth and self._outlook.clear(packet, self.look(packet)):
+            elif news and self._outlook.worth and self._outlook.clear(packet, self.look(packet)):
                 packet.say("no rule can match in this flow any more, whatever comes")
                 flow.foreseen = True
                 self._settle(flow)

@@ -27,7 +27,7 @@ class Thresholds:
         flow = packet.flow
         if flow is None:
             return f"rule '{rule.name}' matches, but counts flows, and this packet belongs to none"
-        key = (rule.name, *key_of(threshold.per, *flow.ends))
+        key = (rule.name, *key_of(threshold.per, flow.proto, *flow.ends))
         times = self._times.pop(key, None)  # it goes to the young end
         if times is None:
             times = deque(maxlen=threshold.more_than + 1)

@@ -18,7 +18,7 @@ from middlebox.looking import FACTS, Looking
 from middlebox.match import UNKNOWN, Above, All, AnyOf, Below, InRanges, Is, Match, Not, Present, Test
 from middlebox.packet import TCP
 from middlebox.passing import Passing
-from middlebox.policy import Policy, Rule
+from middlebox.policy import ALWAYS, Policy, Rule
 from middlebox.reading import Reader
 
 #: packet fields that are the same for all packets of a flow, its fragments aside, which belong to none
@@ -37,16 +37,18 @@ _ENDS: Final = frozenset({Segment.RST, Segment.RST_ACK, Segment.FIN})
 class Outlook:
     """What the rules of one policy can still do to a flow."""
 
-    __slots__ = ("_always", "_asking", "_connections", "_reader", "_seed", "_unfinished", "_waiting", "worth")
+    __slots__ = (
+        *("_always", "_asking", "_connections", "_reader", "_seed", "_shared", "_unfinished", "_waiting"),
+        "worth",
+    )
 
     def __init__(self, policy: Policy, seed: int, reader: Reader) -> None:
         self._seed = seed
         self._reader = reader
         self._always, self._asking = _divided(policy)
         self._waiting = frozenset(rule.name for rule in policy.rules if waits_for_fact(rule.match))
-        # whoever may forget a connection and pick it up again may come to think otherwise of it
-        tcp = policy.ability.tcp
-        self._connections = tcp.create == {Segment.SYN} and not tcp.mid_stream and tcp.end <= _ENDS
+        self._shared = frozenset(rule.name for rule in policy.rules if self._always and _shares(rule))
+        self._connections = _connections(policy)
         self._unfinished = any(map(_may_be_excluded, self._asking))
         self.worth = worth(policy)  #: False: no flow is ever clear
 
@@ -58,13 +60,14 @@ class Outlook:
         finished = self._reader.finished(flow)  # then the rules that ask a protocol are never asked again
         if not (finished or self._unfinished or not self._asking):
             return False
-        excluded = all(self._excluded(rule, packet, flow, look) for rule in self._always)
-        return excluded and (finished or all(self._done(rule, packet, flow, look) for rule in self._asking))
+        if not all(self._done(rule, packet, flow, look) for rule in self._always):
+            return False
+        return finished or all(self._done(rule, packet, flow, look) for rule in self._asking)
 
     def _done(self, rule: Rule, packet: Passing, flow: Flow, look: Looking) -> bool:
         """True if a rule cannot match, or does already all that it can."""
         if rule.slows and rule.threshold is None and flow.suffers(rule):
-            return True
+            return rule.name not in self._shared
         return self._excluded(rule, packet, flow, look)
 
     def _excluded(self, rule: Rule, packet: Passing, flow: Flow, look: Looking) -> bool:
@@ -152,11 +155,29 @@ def _divided(policy: Policy) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
 def worth(policy: Policy) -> bool:
     """Whether there may be flows that are clear before a rule lets them go, or all that is asked has been read."""
     always, asking = _divided(policy)
-    # flows that share a bucket must not be divided between a driver and the engine, by rules that ask no protocol
-    shares = any(isinstance(one, Police) and one.per is not Share.FLOW for rule in policy.rules for one in rule.actions)
     if always:
-        return not shares and all(map(_may_be_excluded, always))
+        return all(map(_may_be_excluded, always))
     return any(map(_may_be_excluded, asking))  # each protocol is read because a rule asks for it
+
+
+def leaves(policy: Policy, rule: Rule) -> bool:
+    """Whether flows that a rule slows can be clear; where it cannot be told of all, it is said of none."""
+    if rule.when != ALWAYS:
+        return False  # nobody but the engine knows when it sleeps
+    if all(one.asks for one in policy.rules):
+        return True
+    # flows that share a bucket must not be divided between a driver and the engine, by rules that ask no protocol
+    return worth(policy) and _connections(policy) and not _shares(rule)
+
+
+def _shares(rule: Rule) -> bool:
+    return any(isinstance(one, Police) and one.per is not Share.FLOW for one in rule.actions)
+
+
+def _connections(policy: Policy) -> bool:
+    """Whether connections can be clear: who may forget one and pick it up again may come to think otherwise of it."""
+    tcp = policy.ability.tcp
+    return tcp.create == {Segment.SYN} and not tcp.mid_stream and tcp.end <= _ENDS
 
 
 def waits_for_fact(match: Match) -> bool:

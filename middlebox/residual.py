@@ -16,20 +16,20 @@ from middlebox.verdict import Direction
 FOR_EVER: Final = 1 << 126
 
 _NOBODY: Final[tuple[tuple[Rule, str, Direction], ...]] = ()
-_Tuple = tuple[Key, bytes, int, bytes, int]
+_Tuple = tuple[Key, int, bytes, int, bytes, int]
 
 
-def key_of(key: Key, client: bytes, client_port: int, server: bytes, server_port: int) -> _Tuple:
-    """What a later flow must share: the parts that do not count are empty."""
+def key_of(key: Key, proto: int, client: bytes, client_port: int, server: bytes, server_port: int) -> _Tuple:
+    """What a later flow must share: the parts that do not count are empty. Ports count with their transport."""
     if key is Key.CLIENT:
-        return (key, client, 0, b"", 0)
+        return (key, 0, client, 0, b"", 0)
     if key is Key.SERVER:
-        return (key, b"", 0, server, 0)
+        return (key, 0, b"", 0, server, 0)
     if key is Key.TWO:
-        return (key, client, 0, server, 0)
+        return (key, 0, client, 0, server, 0)
     if key is Key.THREE:
-        return (key, client, 0, server, server_port)
-    return (key, client, client_port, server, server_port)
+        return (key, proto, client, 0, server, server_port)
+    return (key, proto, client, client_port, server, server_port)
 
 
 class _Remembering:
@@ -74,9 +74,11 @@ class Residual:
                     self._entries.setdefault(key, []).append(entry)
                     self.count += 1
 
-    def strike(self, rule: Rule, memory: Memory, now_ns: int, flow: str, ends: tuple[bytes, int, bytes, int]) -> bool:
+    def strike(
+        self, rule: Rule, memory: Memory, now_ns: int, flow: str, proto: int, ends: tuple[bytes, int, bytes, int]
+    ) -> bool:
         """Remember a flow's ends (client, its port, server, its port); False if they already were, and stay as is."""
-        key = key_of(memory.key, *ends)
+        key = key_of(memory.key, proto, *ends)
         begin = now_ns + memory.delay_ns
         end = FOR_EVER if memory.duration_ns is None else begin + memory.duration_ns
         for entry in self._alive(key, now_ns):
@@ -122,9 +124,9 @@ class Residual:
         for key in self._keys:
             for direction in (Direction.TO_SERVER, Direction.TO_CLIENT):
                 if direction is Direction.TO_SERVER:
-                    name = key_of(key, view.src, view.src_port, view.dst, view.dst_port)
+                    name = key_of(key, view.proto, view.src, view.src_port, view.dst, view.dst_port)
                 else:
-                    name = key_of(key, view.dst, view.dst_port, view.src, view.src_port)
+                    name = key_of(key, view.proto, view.dst, view.dst_port, view.src, view.src_port)
                 for entry in self._alive(name, now_ns):
                     if entry.begin_ns > now_ns:
                         continue
@@ -142,6 +144,6 @@ class Residual:
                 (view.src, view.src_port, view.dst, view.dst_port),
                 (view.dst, view.dst_port, view.src, view.src_port),
             ):
-                if any(entry.end_ns > now_ns for entry in self._entries.get(key_of(key, *ends), ())):
+                if any(entry.end_ns > now_ns for entry in self._entries.get(key_of(key, view.proto, *ends), ())):
                     return True
         return False

@@ -173,9 +173,9 @@ class Striking:
             ends = (seen.src, seen.src_port, seen.dst, seen.dst_port)
         else:
             ends = (seen.dst, seen.dst_port, seen.src, seen.src_port)
-        if self._residual.strike(rule, memory, self._reaction(_trigger(rule, packet)), packet.text, ends):
+        if self._residual.strike(rule, memory, self._reaction(_trigger(rule, packet)), packet.text, seen.proto, ends):
             packet.say(f"rule '{rule.name}' will remember the {memory.key.value}")
-            _, client, client_port, server, server_port = key_of(memory.key, *ends)
+            _, _, client, client_port, server, server_port = key_of(memory.key, seen.proto, *ends)
             # packets are looked up by both their ends: a flow that the other end began is remembered as well
             self.revoked.append(Ends(client, client_port, server, server_port))
             self.revoked.append(Ends(server, server_port, client, client_port))

@@ -15,6 +15,7 @@ from middlebox.drivers.marks import Marks
 from middlebox.drivers.plane import NoRoomError, Plan, Policing, Wanted
 from middlebox.drivers.tables import TableError, counters, load, tables
 from middlebox.interest import ends_matter, fates_last, interest
+from middlebox.outlook import leaves
 from middlebox.policy import Policy, Rule
 
 #: protocols that have told all they can tell when their first message has been read
@@ -35,7 +36,11 @@ def wanted_of(policy: Policy) -> Wanted:
                 (isinstance(one, Drop) and one.scope is Scope.FLOW) or isinstance(one, Freeze) for one in rule.actions
             )
         ),
-        policed={rule.name: policing for rule in policy.rules if (policing := _policing(rule)) is not None},
+        policed={
+            rule.name: policing
+            for rule in policy.rules
+            if leaves(policy, rule) and (policing := _policing(rule)) is not None
+        },
         fates=fates_last(policy.ability),
         ends=ends_matter(policy),
         needed=interest(policy),

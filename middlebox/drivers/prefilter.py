@@ -49,11 +49,11 @@ def prefilter(needed: Interest) -> Iterator[str]:
     if needed.udp != ALL_PORTS:
         if needed.udp:
             ports = ", ".join(f"{low}-{high}" if low < high else str(low) for low, high in needed.udp)
-            yield f"  ip protocol udp {whole} udp sport != {{ {ports} }} udp dport != {{ {ports} }} {by}"
-            yield f"  ip6 nexthdr udp udp sport != {{ {ports} }} udp dport != {{ {ports} }} {by}"
-        else:
-            yield f"  ip protocol udp {whole} {by}"
-            yield f"  ip6 nexthdr udp {by}"
+            # not by two inequalities in one rule: of single ports nft 1.0.6 makes one comparison of four bytes
+            yield f"  udp sport {{ {ports} }} accept"
+            yield f"  udp dport {{ {ports} }} accept"
+        yield f"  ip protocol udp {whole} {by}"
+        yield f"  ip6 nexthdr udp {by}"
     if not needed.icmp:
         yield f"  ip protocol icmp {whole} {by}"
         yield f"  ip6 nexthdr ipv6-icmp {by}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from middlebox.packet import TCP
 from middlebox.policy import Key
 from middlebox.residual import key_of
 from middlebox.verdict import Disposition, Ends, Verdict
@@ -104,7 +105,7 @@ def test_who_is_remembered_is_named_so_that_flows_that_were_let_go_are_shown_aga
     assert bystander.send(hello("innocent.example")).disposition is Disposition.PASS
     struck = box.connect().send(hello())
     assert struck.revokes == (Ends(CLIENT, 0, SERVER, 443), Ends(SERVER, 443, CLIENT, 0))  # whoever began
-    assert struck.revokes[0] == Ends(*key_of(Key.THREE, CLIENT, 40_000, SERVER, 443)[1:])
+    assert struck.revokes[0] == Ends(*key_of(Key.THREE, TCP, CLIENT, 40_000, SERVER, 443)[2:])
     soon = bystander.send(b"more")  # the memory begins in 5 s: until then the flow must be shown
     assert (soon.verdict, soon.disposition) == (Verdict.PASS, Disposition.INSPECT)
     box.wait(5)

@@ -9,7 +9,7 @@ import pytest
 from middlebox.dissect import DISSECTORS
 from middlebox.dissect.base import FOUND, Course, Reads
 from middlebox.interest import ends_matter
-from middlebox.outlook import worth
+from middlebox.outlook import leaves, worth
 from middlebox.verdict import TO_CLIENT, TO_SERVER, Decision, Disposition, Verdict
 from tests.middlebox.dialogue import Play, hello, policy
 from tests.middlebox.test_interest import _ip, _Tunnel
@@ -147,8 +147,8 @@ def test_protocols_that_the_next_policy_does_not_ask_for_keep_no_flow_from_being
         (("match: {tls.sni: {under: [blocked.example]}, server.port: 443}, action: log",), True),
         (("match: {server.ip: 198.51.100.7}, action: log", "match: {dns.name: blocked.example}, action: log"), True),
         (("match: {tcp.flags: SYN}, action: log", "match: {server.ip: 198.51.100.7}, action: log"), False),
-        # a client's bucket that all its flows share must not be kept at two places
-        (("match: {server.ip: 198.51.100.7}, action: {police: {rate: 1 Mbit/s, per: client}}",), False),
+        # those to other servers
+        (("match: {server.ip: 198.51.100.7}, action: {police: {rate: 1 Mbit/s, per: client}}",), True),
     ],
 )
 def test_a_policy_under_which_no_flow_can_be_let_go_early_pays_nothing_for_it(
@@ -186,3 +186,46 @@ def test_what_a_dissector_says_of_its_fields_courses_is_true(name: str) -> None:
                             grown.add(field)
                     before[field] = value
     assert grown == {field for field, course in courses.items() if course is Course.GROWS}
+
+
+def _tcp(play: Play, server: str, port: int) -> list[Disposition]:
+    client = play.connect(server=server, dport=port)
+    return [client.answer(b"d" * 900).disposition for _ in range(3)]
+
+
+def test_a_flow_that_suffers_a_policer_for_its_address_is_left_to_the_driver() -> None:
+    police = "match: {server.ip: 203.0.113.5}, action: {police: 1 Mbit/s}"
+    play = Play(
+        _rules(police, "match: {tls.sni: {under: [slow.example]}, server.port: 443}, action: {police: 2 Mbit/s}")
+    )
+    assert _tcp(play, SERVER, 80)[-1] is Disposition.POLICE
+    assert _tcp(play, "203.0.113.9", 80)[-1] is Disposition.PASS
+
+
+def test_a_bucket_that_flows_share_for_an_address_stays_in_one_place_and_other_flows_are_let_go() -> None:
+    play = Play(_rules("match: {server.ip: 203.0.113.5}, action: {police: {rate: 1 Mbit/s, per: client}}"))
+    assert _tcp(play, SERVER, 80)[-1] is Disposition.INSPECT
+    assert _tcp(play, "203.0.113.9", 80)[-1] is Disposition.PASS
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        (("match: {tls.sni: {under: [blocked.example]}}, action: {police: 1 Mbit/s}",), True),
+        (("match: {tls.sni: {under: [blocked.example]}}, action: {police: {rate: 1 Mbit/s, per: client}}",), True),
+        (("match: {server.ip: 198.51.100.7}, action: {police: 1 Mbit/s}",), True),
+        (("match: {server.ip: 198.51.100.7}, action: {police: {rate: 1 Mbit/s, per: client}}",), False),
+        (("match: {tls.sni: {under: [blocked.example]}}, action: {police: 1 Mbit/s}, when: {phase: x}",), False),
+        (("match: {tcp.flags: SYN}, action: {police: 1 Mbit/s}",), False),
+        (
+            (
+                "match: {tls.sni: {under: [a.example]}}, action: {police: 1 Mbit/s}",
+                "match: {tcp.flags: FIN}, action: log",
+            ),
+            False,
+        ),
+    ],
+)
+def test_which_rules_slowings_can_be_left_to_a_driver_is_known_beforehand(rules: tuple[str, ...], left: bool) -> None:
+    made = policy(_rules(*rules))
+    assert leaves(made, made.rules[0]) is left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from scapy.layers.inet import IP, UDP
 
 from tests.middlebox.dialogue import Connection, Play, dropped, forged, hello, passed
 
@@ -219,3 +220,14 @@ def test_what_is_let_through_while_it_is_remembered_is_followed() -> None:
         assert later.send(bytes(1000)).rule == "sni"
     counters = one.censor.counters()
     assert counters["buffered_bytes"] == 0, "foreign bytes are read as such, not kept behind a hole"
+
+
+def test_a_memory_of_ports_is_one_of_their_transport() -> None:
+    box = play("for: 60 s, key: 3-tuple")
+    assert dropped(box.connect().send(hello()))
+    assert dropped(box.connect(sport=41000).send(b"anything"))
+    datagram = IP(src="10.0.0.1", dst="203.0.113.5") / UDP(sport=5000, dport=443) / b"anything"
+    assert passed(box.give(datagram))
+    box = play("for: 60 s, key: 2-tuple")
+    assert dropped(box.connect().send(hello()))
+    assert dropped(box.give(datagram))

@@ -397,3 +397,59 @@ def test_what_the_policy_cannot_be_interested_in_is_not_shown_to_the_box(nodes: 
     assert 12 <= len(seen) <= 24
     assert let_by >= 4 + 2 * 2  # handshakes; datagrams, and that nobody listens for them
     assert (tmp_path / "decisions.jsonl").read_bytes() == replayed(box)
+
+
+_TO_PORTS = """
+import socket
+for family, address in ((2, "203.0.113.5"), (10, "2001:db8:2::5")):
+    for source, port in ((40000, 9), (9, 40000), (40000, 10), (40000, 11), (40000, 12)):
+        with socket.socket(family, socket.SOCK_DGRAM) as out:
+            out.bind(("", source))
+            out.sendto(b"datagram", (address, port))
+print("{}")
+"""
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("ports", "shown"),
+    [
+        ("9", {(40000, 9), (9, 40000)}),
+        ("[9, 11]", {(40000, 9), (9, 40000), (40000, 11)}),
+        ("{in: 10-11}", {(40000, 10), (40000, 11)}),
+    ],
+)
+def test_datagrams_of_the_ports_that_a_policy_asks_about_are_shown_and_no_others(
+    nodes: ThreeNodes, tmp_path: Path, ports: str, shown: set[tuple[int, int]]
+) -> None:
+    text = f"name: ports\nrules:\n  - {{name: r, match: {{transport: udp, any.port: {ports}}}, action: drop}}\n"
+    box = LiveBox(nodes, tmp_path, text)
+    nodes.python("client", _TO_PORTS)
+    assert box.stop() == 0
+    seen = [one for _, packet in captured(tmp_path) if (one := view(packet)) is not None]
+    for version in (4, 6):
+        assert {(one.src_port, one.dst_port) for one in seen if one.version == version} == shown
+
+
+ON_ADDRESSES = """
+name: on-addresses
+rules:
+  - name: slow
+    match: {server.ip: [203.0.113.5, "2001:db8:2::5"], server.port: 443}
+    action: {police: {rate: 800 kbit/s, burst: 100 kB, direction: to-client}}
+"""
+
+
+@pytest.mark.lab
+def test_a_flow_that_is_policed_for_its_address_is_the_kernels_too(nodes: ThreeNodes, tmp_path: Path) -> None:
+    nodes.serve(_RATE_SERVER)
+    box = LiveBox(nodes, tmp_path, ON_ADDRESSES)
+    assert box.ask(do="ping")["policed_by_kernel"] == ["slow"]
+    for address in (FOUR, SIX):
+        assert 0 <= _rate(nodes, address, "x.example", "down") < 1.55 * 800_000
+    kernel = box.ask(do="rules")["kernel"]["slow"]
+    assert kernel["passed"]["packets"] > 100
+    assert kernel["dropped"]["packets"] > 10
+    assert box.stop() == 0
+    assert len(captured(tmp_path)) < 40
+    assert (tmp_path / "decisions.jsonl").read_bytes() == replayed(box)
