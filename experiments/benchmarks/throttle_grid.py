@@ -37,6 +37,8 @@ TOLERANCE = 0.03
 #: bits a second that cells together may have on their way at a time
 _TOGETHER = 12_000_000
 _FIRST_PORT = 7_000
+#: times that the servers are looked at, 0.05 s apart, before it is given up
+_PATIENCE = 400
 #: bytes of an IP packet, and of the payload in it with TCP's usual options
 _PACKET, _PAYLOAD = 1_500, 1_448
 
@@ -193,8 +195,12 @@ def run(rates: list[int], seconds: float) -> tuple[list[Measured], dict[str, obj
     with folder, Lab(Policy.load(path), topology, congestion="reno") as lab, said.open("wb") as log:
         ports = [f"{cell.port}:{cell.control}" for cell in every]
         lab.host("web").start([sys.executable, "-I", "-c", SERVER, *ports], stdout=log.fileno(), stderr=log.fileno())
-        while b"ready" not in said.read_bytes():
+        for _ in range(_PATIENCE):
+            if b"ready" in said.read_bytes():
+                break
             lab.client.run(["sleep", "0.05"])
+        else:
+            raise SystemExit(f"the servers did not start: {said.read_text()[-300:] or 'they said nothing'}")
         for batch in batches(every):
             with ThreadPoolExecutor(len(batch)) as pool:
                 counts = list(pool.map(lambda cell: measure(lab, cell, seconds), batch))
