@@ -110,7 +110,7 @@ def begin(
     manifest = manifests.begin(
         scenario, run=run or folder.name, seed=seed, policies=texts, command=command, backend=backend
     )
-    manifest["started"] = now()
+    manifest.update(folder=folder.name, started=now())
     manifests.write(folder, manifest)
     return manifest
 
