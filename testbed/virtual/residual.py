@@ -29,7 +29,7 @@ class VirtualProbing:
         self._probe = leg.scenario.target(plan.probe)
         self._waits = waits(leg.scenario.residual_wait_s)
         self._passed: dict[int, bool] = {}
-        self._over = False
+        self._over = Event(self._clock)
 
     def probe(self) -> Generator[Event, Any, None]:
         """Make all probes, each by a process of its own."""
@@ -47,12 +47,14 @@ class VirtualProbing:
         said_s = row.started_s + (row.connect_s or 0.0)
         if number == 0:
             yield from self._ask(0, leg.source(self._probe), NEIGHBOUR, said_s)
-        yield self._clock.wait(max(0.0, said_s + self._waits[number] - leg.now_s))
-        if self._over:
+        # who still waits when it is over need not: the leg ends then, as in a lab
+        yield self._over | self._clock.wait(max(0.0, said_s + self._waits[number] - leg.now_s))
+        if self._over.triggered:
             return
         self._passed[number] = yield from self._ask(number, source, RESIDUAL, said_s)
         last = [self._passed.get(one, False) for one in range(number - ENOUGH + 1, number + 1)]
-        self._over = self._over or all(last)
+        if all(last) and not self._over.triggered:
+            self._over.succeed()
 
     def _ask(self, number: int, source: str, phase: str, said_s: float) -> Generator[Event, Any, bool]:
         after_s = max(0.0, round(self._leg.now_s - said_s, 3))
