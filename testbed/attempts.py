@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from itertools import groupby
 
 from middlebox.intent import intended
 from middlebox.policy import Policy
@@ -22,6 +23,7 @@ from testbed.scenario import Scenario
 from testbed.series import Series
 from testbed.sites import Site
 from testbed.slowed_by import of_row
+from testbed.tools import TOOLS
 from testbed.topology import Role, Topology
 from testbed.workload import Observation, Target, no_result
 from testbed.workloads import WORKLOADS
@@ -92,6 +94,11 @@ class Attempts:
         workload = WORKLOADS[target.workload]
         return bool(target.tool) or (workload.fills and self.meant(target) is Outcome.OK)
 
+    def groups(self, plan: list[tuple[int, Target]]) -> list[tuple[str, list[tuple[int, Target]]]]:
+        """Those that are made one by one, without a tool and then tool by tool; in the others' way stands nothing."""
+        apart = sorted((one for one in plan if self.alone(one[1])), key=lambda one: one[1].tool)
+        return [(tool, list(some)) for tool, some in groupby(apart, key=lambda one: one[1].tool)]  # "" comes first
+
     def source(self, target: Target) -> str:
         """A fresh address for an attempt at `target`."""
         four, six = self.addresses.fresh()
@@ -101,7 +108,7 @@ class Attempts:
     def meant(self, target: Target) -> Outcome:
         """What the policy means to happen."""
         workload = WORKLOADS[target.workload]
-        if target.tool:  # all that a box sees of it are packets to the relay: no name, and no server's address
+        if target.tool in TOOLS:  # all that a box sees of it are packets to the relay: no name, and no server's address
             relay = ip_address(self.topology.having(Role.RELAY)[0].ipv4).packed
             return Outcome(intended(self.policy, address=relay, protocol="", family=4, resolves=False))
         addresses = [one for one in self.truth.get(target.host, ()) if (":" in one) == (target.family == 6)]
@@ -172,6 +179,6 @@ class Attempts:
             retransmitted=seen.retransmitted,
             exit_address=seen.exit_address,
             time_to_tunnel_s=made.ready_s,
-            tunnel_attempts=1 if target.tool else None,
+            tunnel_attempts=1 if target.tool in TOOLS else None,
             slowed_by=of_row(self.slowed_by, meant),
         )

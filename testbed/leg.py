@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Protocol
 
 from testbed.attempts import MAIN, Attempts, Made
@@ -86,11 +85,10 @@ class Leg(Attempts):
         """
         beside = [one for one in plan if not self.alone(one[1])]
         suspect = self._several(beside, parallel)
-        apart = sorted((one for one in plan if self.alone(one[1])), key=lambda one: one[1].tool)
-        for tool, of_tool in groupby(apart, key=lambda one: one[1].tool):  # "", which is none, comes first
+        for tool, of_tool in self.groups(plan):
             if tool:
                 self._passages.open(tool)
-            suspect += self._several(list(of_tool), 1)
+            suspect += self._several(of_tool, 1)
             if tool:
                 self._passages.shut(tool)
         return suspect

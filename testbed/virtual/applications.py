@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from testbed.changers import CHANGERS
 from testbed.scenario import Scenario
 from testbed.virtual import dns, web
 from testbed.virtual.asking import Application
@@ -21,4 +22,7 @@ def missing(scenario: Scenario) -> str:
     lacking = sorted({one.workload for one in scenario.targets} - set(APPLICATIONS))
     if lacking:
         return f"no '{lacking[0]}' in virtual time (there are: {', '.join(sorted(APPLICATIONS))})"
+    for target in scenario.targets:
+        if target.tool and target.tool not in CHANGERS:
+            return f"no '{target.tool}' in virtual time (of tools there are: {', '.join(CHANGERS)})"
     return ""

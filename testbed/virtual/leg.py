@@ -14,6 +14,7 @@ from typing import Any
 from simpy.events import Event
 
 from testbed.attempts import MAIN, Attempts, Made
+from testbed.changers import CHANGERS
 from testbed.fidelity import WITHOUT_BOX, Judgement
 from testbed.result import Fidelity, Row
 from testbed.simulate.clock import SECOND_NS
@@ -45,7 +46,11 @@ class VirtualLeg(Attempts):
         """Make all attempts: first those that do not touch each other, several at a time, then the others in turn."""
         plan = self.attempts()
         yield from self._several([one for one in plan if not self.alone(one[1])], self.scenario.parallel)
-        yield from self._several([one for one in plan if self.alone(one[1])], 1)
+        host = self.lab.host(self.scenario.subscriber)
+        for tool, of_tool in self.groups(plan):
+            host.outgoing = CHANGERS.get(tool)
+            yield from self._several(of_tool, 1)
+            host.outgoing = None
 
     def _several(self, plan: list[tuple[int, Target]], parallel: int) -> Generator[Event, Any, None]:
         """Make these attempts, so many at a time."""

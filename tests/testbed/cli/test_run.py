@@ -32,7 +32,7 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         (
             ["sni-filterin"],
-            "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: pakistan-2024-08, sni-filtering, ",
+            "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: evasion, pakistan-2024-08, ",
         ),
         (
             ["throttling", "--backend", "simulate"],
