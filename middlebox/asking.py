@@ -10,10 +10,10 @@ from typing import Final
 from middlebox.action import Log
 from middlebox.chance import fraction
 from middlebox.counting import Thresholds
-from middlebox.flow import Flow
+from middlebox.flow import NOTHING, Flow
 from middlebox.looking import Looking
 from middlebox.match import Within
-from middlebox.outlook import Outlook
+from middlebox.outlook import Outlook, waits_for_fact
 from middlebox.passing import Passing
 from middlebox.policy import Moment, Policy, Rule
 from middlebox.reading import Reader
@@ -29,7 +29,19 @@ class Asking:
     """The rules of one box, and the clock that they are awake by."""
 
     __slots__ = (
-        *("_always", "_inside", "_logs", "_outlook", "_reader", "_residual", "_rules", "_seed", "_slows", "_striking"),
+        *(
+            "_always",
+            "_factless",
+            "_inside",
+            "_logs",
+            "_outlook",
+            "_reader",
+            "_residual",
+            "_rules",
+            "_seed",
+            "_slows",
+            "_striking",
+        ),
         *("_thresholds", "phase", "since_ns"),
     )
 
@@ -39,6 +51,7 @@ class Asking:
         self._seed = seed
         self._rules = policy.rules
         self._always = tuple(rule for rule in policy.rules if not rule.asks)  # asked at each packet
+        self._factless = tuple(rule for rule in policy.rules if not waits_for_fact(rule.match))
         self._logs = frozenset(r.name for r in policy.rules if all(isinstance(one, Log) for one in r.actions))
         self._slows = frozenset(rule.name for rule in policy.rules if rule.slows)
         self._outlook = Outlook(policy, seed, reader)
@@ -62,7 +75,10 @@ class Asking:
     def ask(self, packet: Passing) -> Decision:
         """Ask the rules in their order; the first that matches decides, unless it only logs."""
         flow = packet.flow
-        rules = self._rules if packet.changed or flow is None else self._always
+        if packet.changed and flow is not None:
+            rules = self._rules if flow.facts else self._factless
+        else:
+            rules = self._factless if flow is None else self._always
         if not rules or (flow is not None and flow.passed is not None):
             return self._untouched(packet)
         logged: Decision | None = None
@@ -105,7 +121,7 @@ class Asking:
         flow = packet.flow
         if flow is None:
             return packet.passed(_ASK)
-        if not flow.settled:
+        if not flow.settled and (flow.payloads or packet.changed):
             if not self._always and self._reader.finished(flow):
                 self._settle(flow)
             elif packet.changed and self._outlook.worth and self._outlook.clear(packet, self.look(packet)):
@@ -120,6 +136,6 @@ class Asking:
     def _settle(self, flow: Flow) -> None:
         """No rule is asked about the flow again, under this policy."""
         flow.settled = True
-        flow.facts.clear()  # nobody will ask for them
+        flow.facts = NOTHING  # nobody will ask for them
         if (flow.up is not None and flow.up.pending) or (flow.down is not None and flow.down.pending):
             flow.stop()  # a stream cannot be read on later from where nobody looked; datagrams can

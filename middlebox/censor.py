@@ -17,7 +17,7 @@ from middlebox.coming import Coming
 from middlebox.flow import Flow, looks_like_an_answer
 from middlebox.flows import FlowTable
 from middlebox.fragments import Reassembly
-from middlebox.packet import FIN, RST, SYN, TCP, view
+from middlebox.packet import FIN, RST, SYN, TCP, PacketView, view
 from middlebox.passing import Passing
 from middlebox.policy import Policy, Rearm, Rule
 from middlebox.reading import MAX_MESSAGES, Reader
@@ -57,6 +57,15 @@ class Censor:
         self._tcp = TcpBelief(ability, self._connections, self._reader.on_tcp)
         self._doubting = Doubting(ability)
         self._credulous = self._doubting.credulous
+        # a segment that is not read and ends nothing moves no more than its own direction's sequence number
+        self._quiet = (
+            self._credulous
+            and all(rule.asks for rule in rules)
+            and ability.reassembly.segments
+            and not ability.inspect.packets
+            and not ability.tcp.resynchronise
+            and not self._tcp.ends_all
+        )
         self._residual = Residual(rules, ability.limits.residual)
         self._slowing = SlowingHands(self.seed, rules, ability.limits.buckets, self._coming)
         self._striking = Striking(ability, self.seed, rules, self._residual, self._slowing, self._coming)
@@ -112,9 +121,26 @@ class Censor:
                 if seen.flags & _ENDS:
                     self._tcp.follow(flow, seen, flow.direction(seen))
                 return Decision(number, now_ns, _PASS, flow, "", "", "", (), None, 0, _LET_GO)
+            elif self._quiet and not seen.malformed and not self._residual.count and self._unread(flow, seen):
+                # most packets of a flow that may yet tell more: what a server answers to a request, say
+                return Decision(number, now_ns, _PASS, flow, "", "", "", (), None, 0, _ASK)
         packet = Passing(number, now_ns, raw, seen, None)
         packet.flow = flow
         return self._decide(packet)
+
+    def _unread(self, flow: Flow, seen: PacketView) -> bool:
+        """Follow a segment that goes a way which nobody reads, on which nothing lies; False if it must be looked at."""
+        if flow.proto != TCP or seen.flags & _ENDS or not flow.packets or not flow.free or self._reader.finished(flow):
+            return False
+        up = seen.key == flow.key
+        progress = flow.up if up else flow.down
+        if progress is None or progress.pending or (up and not flow.acked):
+            return False
+        flow.packets += 1
+        if seen.payload_len:
+            flow.payloads += 1
+            progress.skip(seen.seq, seen.payload_len, self._ability.reassembly.window)
+        return True
 
     def _told(self, packet: Passing) -> Decision:
         """Decide on a packet that must be explained, or comes in a fragment."""

@@ -25,6 +25,10 @@ _NAMES: Final = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}
 _WELL_KNOWN: Final = 1024
 
 
+#: the facts of most flows, all their lives but for one packet; shared, and never written to
+NOTHING: Final[dict[str, Fact]] = {}
+
+
 def transport_name(proto: int) -> str:
     return _NAMES.get(proto) or f"ip-{proto}"
 
@@ -59,6 +63,10 @@ class _Dropping:
         self.directions = directions
         self.from_ns = from_ns
         self.packets_left = packets_left  # packets that still pass
+
+    def all_from(self, now_ns: int) -> bool:
+        """True if it takes everything from now on, and not only some packets later or one way."""
+        return self.from_ns <= now_ns and not self.packets_left and len(self.directions) == len(Direction)
 
     def under(self, rule: Rule | None) -> _Dropping | None:
         """As it goes on under another policy's rule of the same name; None if that does not drop."""
@@ -172,7 +180,7 @@ class Flow(Named):
         self.settled = False  #: no rule can match any more
         self.foreseen = False  #: and that before all was read that is asked of it
         self.passed: Rule | None = None  #: a rule let it go
-        self.facts: dict[str, Fact] = {}
+        self.facts = NOTHING  #: what was told, by protocol
         self.following: dict[str, Follower] | None = None  #: what dissectors of conversations keep of it
         self.pending: tuple[str, ...] | None = None  #: of UDP: the dissectors that are still asked; None: all
         self.up: Progress | None = None  #: of the client's bytes
@@ -227,11 +235,17 @@ class Flow(Named):
             if progress is not None:
                 progress.close()
 
+    def tell(self, protocol: str, fact: Fact) -> None:
+        """A dissector has learned something."""
+        if self.facts is NOTHING:
+            self.facts = {}
+        self.facts[protocol] = fact
+
     def forget_messages(self) -> None:
         """Forget the facts of single messages; those of conversations stay as long as they are followed."""
         following = self.following
         if following is None:
-            self.facts.clear()
+            self.facts = NOTHING
         else:
             for name in [name for name in self.facts if name not in following]:
                 del self.facts[name]

@@ -16,7 +16,7 @@ from middlebox.grammar.shape import Context, Refused
 from middlebox.grammar.source import Mapping, Node, Sequence, parse
 from middlebox.policy import Policy, PolicyError, Rule
 
-__all__ = ["LoadError", "Loaded", "Problem", "Source", "load", "load_whole", "shipped"]
+__all__ = ["LoadError", "Loaded", "Problem", "Source", "load", "load_text", "load_whole", "locate", "shipped"]
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -42,13 +42,18 @@ def load(name_or_path: str | Path) -> Policy:
 
 def load_whole(name_or_path: str | Path) -> Loaded:
     """The same, with the file's sources and the warnings about it."""
-    path, shown = _find(name_or_path)
+    path, shown = locate(name_or_path)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise _alone(shown, f"bytes that are not UTF-8 (at byte {error.start})", "a policy file in UTF-8") from None
     except OSError as error:
         raise _alone(shown, f"a policy file that cannot be read: {error.strerror}", "a policy file") from None
+    return load_text(text, path, shown)
+
+
+def load_text(text: str, path: Path, shown: str) -> Loaded:
+    """The same from a text, as if it stood in the file at `path`, which messages call `shown`."""
     root = parse(text, shown)
     context = Context(folder=path.parent, lines={shown: text.splitlines()})
     values: dict[str, object] = {}
@@ -90,8 +95,8 @@ def _alone(file: str, found: str, expected: str, suggestion: str = "") -> LoadEr
     return LoadError([Problem(place=Place(file), found=found, expected=expected, suggestion=suggestion)])
 
 
-def _find(name_or_path: str | Path) -> tuple[Path, str]:
-    """The file, and how to call it in messages."""
+def locate(name_or_path: str | Path) -> tuple[Path, str]:
+    """The file, and how to call it in messages; raises `LoadError`."""
     text = str(name_or_path)
     known = shipped()
     if isinstance(name_or_path, str) and text in known:

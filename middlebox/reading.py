@@ -24,8 +24,8 @@ class Reader:
     """The dissectors of one policy."""
 
     __slots__ = (
-        *("_ability", "_alone", "_handshake", "_max_bytes", "_max_packets", "_reads_down", "_reads_up", "_stranger"),
-        *("_window", "on_tcp", "on_udp", "reads"),
+        *("_ability", "_alone", "_handshake", "_max_bytes", "_max_packets", "_names", "_reads_down", "_reads_up"),
+        *("_stranger", "_window", "on_tcp", "on_udp", "reads"),
     )
 
     def __init__(self, policy: Policy) -> None:
@@ -48,20 +48,21 @@ class Reader:
             d.name for d in every if "tcp" in d.transports and (d.name in wanted or (strict and d.claims))
         )
         self.on_udp = tuple(d.name for d in every if "udp" in d.transports and d.name in wanted)
+        self._names = frozenset(self.on_tcp + self.on_udp)  # an earlier policy may have asked a flow for others
 
     def finished(self, flow: Flow) -> bool:
         """True if no further payload of this flow can tell a fact."""
         if flow.stopped:
             return True
         if flow.proto == UDP:
-            return not (self.on_udp if flow.pending is None else _any(flow.pending, self.on_udp))
+            return not self.on_udp if flow.pending is None else self._names.isdisjoint(flow.pending)
         if flow.proto != TCP or not self.on_tcp:
             return True
         if self._alone:
             return False
-        if self._reads_up and (flow.up is None or _any(flow.up.pending, self.on_tcp)):
+        if self._reads_up and (flow.up is None or not self._names.isdisjoint(flow.up.pending)):
             return False
-        return not (self._reads_down and (flow.down is None or _any(flow.down.pending, self.on_tcp)))
+        return not (self._reads_down and (flow.down is None or not self._names.isdisjoint(flow.down.pending)))
 
     def ignores(self, protocol: str, flow: Flow) -> bool:
         """True if no further payload of this flow can be read as this protocol."""
@@ -141,7 +142,7 @@ class Reader:
             follows = flow.following is not None and name in flow.following
             goes_on = found.state is NEED_MORE if follows else dissector.repeats
             if found.state is FOUND and found.fact is not None:
-                flow.facts[name] = found.fact
+                flow.tell(name, found.fact)
                 words.append(name)
                 goes_on = found.consumed < ENDLESS if follows else dissector.repeats
                 if dissector.claims:
@@ -192,7 +193,7 @@ class Reader:
                 pending.append(name)
                 need = min(need or found.need, found.need)
             elif found.state is FOUND and found.fact is not None:
-                flow.facts[name] = found.fact
+                flow.tell(name, found.fact)
                 told = f"read as {name}"
                 if dissector.claims:
                     self._claim(dissector, flow, progress, stream, direction, found.consumed)
@@ -239,8 +240,3 @@ class Reader:
         if not progress.stream.data or len(progress.stream.data) < progress.need:
             return False, ""
         return self._message(flow, progress, progress.stream, direction)
-
-
-def _any(pending: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
-    """True if any of a flow's dissectors is wanted: an earlier policy may have asked for others."""
-    return bool(pending) and (pending is wanted or any(name in wanted for name in pending))

@@ -8,6 +8,7 @@ Nothing here sees traffic.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from middlebox.ability import EndCheck, EndEffect, Limits
 from middlebox.action import Police, Shape, Share
@@ -37,7 +38,8 @@ def _of_the_box(policy: Policy) -> Iterator[str]:
     tcp, usual = policy.ability.tcp, Limits()
     if tcp.end_check is EndCheck.NOTHING and tcp.end_effect is not EndEffect.IGNORE:
         yield "its box takes one connection's end for the end of all (box: end_check: nothing)"
-    lowered = [name for name in Limits.__slots__ if getattr(policy.ability.limits, name) != getattr(usual, name)]
+    names = [one.name for one in fields(Limits)]
+    lowered = [name for name in names if getattr(policy.ability.limits, name) != getattr(usual, name)]
     if lowered:
         yield f"its box has a memory that all flows share (box: limits: {', '.join(lowered)})"
 

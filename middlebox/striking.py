@@ -97,7 +97,7 @@ class Striking:
         verdict = Verdict.PASS
         if drops:
             verdict, rewritten = Verdict.DROP, None
-            if flow is not None and flow.dropping is not None and flow.dropping.directions == BOTH:
+            if flow is not None and flow.dropping is not None and flow.dropping.all_from(packet.now_ns):
                 disposition = Disposition.DROP
         elif release_ns:
             verdict = self._coming.hold(packet, release_ns)
@@ -287,6 +287,8 @@ def _because(rule: Rule, look: Looking) -> str:
     words = []
     for name in sorted(rule.match.fields()):
         value = None if name == "payload" else look.value(name)
-        if isinstance(value, str | int):
-            words.append(f"{name} is {value if isinstance(value, str) else str(value).lower()}")
+        if isinstance(value, bool):  # asked first: compiled, a bool that is taken for an int becomes one
+            words.append(f"{name} is {'true' if value else 'false'}")
+        elif isinstance(value, str | int):
+            words.append(f"{name} is {value}")
     return f": {', '.join(words)}" if words else ""

@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from middlebox import compiled
 from testbed.fidelity import MAX_CPU, most_added_s
 from testbed.scenario import Scenario
 
@@ -45,6 +46,7 @@ def begin(
             "penstock": version(),
             "commit": commit(),
             "python": platform.python_version(),
+            "engine": "compiled" if compiled() else "plain",
             **{name: package_version(name) for name in _PACKAGES},
         },
         "machine": {"kernel": platform.release(), "architecture": platform.machine(), "cores": os.cpu_count()},

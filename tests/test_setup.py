@@ -251,6 +251,21 @@ def test_a_level_holds_those_below_it(ready: Path) -> None:
     assert _run(ready / "setup", "--check", "--dev").returncode == 1
 
 
+def test_a_sweep_needs_a_lab_only_if_its_cells_do(tmp_path: Path) -> None:
+    checkout = _checkout(tmp_path, programs="no-such-program:no-such-package")
+    (tmp_path / "lab.yaml").write_text("name: mine\nbackend: emulate\n")
+    (tmp_path / "none.yaml").write_text("name: mine\nbackend: replay\n")
+    path = f"PATH={_without_apt(tmp_path)}"  # else it would be asked for the packages
+    for words in (["sni-filtering", "--backend", "emulate"], ["--backend=emulate"], [str(tmp_path / "lab.yaml")]):
+        done = _run("env", path, checkout / "penstock", "sweep", *words)
+        assert done.returncode == 2, (words, done.stderr)
+        assert "no-such-package" in done.stderr
+    for words in ([str(tmp_path / "none.yaml")], ["--policy", "sni-drop"], ["report", "x"], ["--backend", "simulate"]):
+        assert _run(checkout / "penstock", "sweep", *words).returncode == 7
+    assert _run(checkout / "setup", "--check", "--sweep").returncode == 0
+    assert _run(checkout / "setup", "--check").returncode == 1
+
+
 def test_a_closed_tun_device_is_opened_by_the_administrator_and_named_to_others() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -277,6 +292,14 @@ def test_check_installs_nothing(tmp_path: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
+def test_an_engine_that_is_not_compiled_is_missing_only_to_who_asked_for_it(ready: Path) -> None:
+    done = _run(ready / "setup", "--check", "--python-only", "--fast")
+    assert done.returncode == 1
+    assert "the engine is not compiled" in done.stderr
+    assert "setup --python-only --fast installs it" in done.stderr
+    assert _run(ready / "setup", "--check", "--python-only").returncode == 0
+
+
 def test_an_unknown_option_is_refused() -> None:
     done = _run(ROOT / "setup", "--dve")
     assert done.returncode == 2
@@ -285,5 +308,5 @@ def test_an_unknown_option_is_refused() -> None:
 
 def test_help_tells_every_option() -> None:
     said = _run(ROOT / "setup", "--help").stdout
-    for option in ("--check", "--dev", "--packages", "--python-only", "--tools"):
+    for option in ("--check", "--dev", "--fast", "--packages", "--python-only", "--sweep", "--tools"):
         assert option in said

@@ -5,9 +5,7 @@ Built by scapy around TLS handshakes of Python's own OpenSSL; nothing is sent.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from scapy.layers.dns import DNS, DNSQR
@@ -15,21 +13,10 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.packet import Packet, Raw
 
+from experiments.benchmarks.hellos import hello
+
 #: ClientHellos of browsers and tools, as they were sent
 RECORDED = Path(__file__).parent.parent.parent / "tests" / "data" / "hellos"
-
-
-def hello(name: str | None) -> bytes:
-    """A ClientHello as Python's own TLS sends it."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    connection = context.wrap_bio(incoming, outgoing, server_hostname=name)
-    with suppress(ssl.SSLWantReadError):
-        connection.do_handshake()
-    return outgoing.read()
 
 
 def _ip(six: bool, back: bool) -> Packet:

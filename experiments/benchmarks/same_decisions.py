@@ -1,8 +1,9 @@
-"""Whether two checkouts decide alike: the same conversations, whole and damaged, through both, row by row.
+"""Whether two engines decide alike: the same conversations, whole and damaged, through both, row by row.
 
-`python -m experiments.benchmarks.same_decisions OTHER [--packets 4000] [--seed 1] [--policies NAME ...]`
+`python -m experiments.benchmarks.same_decisions [OTHER] [--packets 4000] [--seed 1] [--policies NAME ...]`
 
-OTHER is a checkout of another commit, or a copy of this one that is compiled. All that a decision says is compared with
+OTHER is a checkout of another commit; without it this one's plain Python is held against the same compiled
+(`./setup --fast`). All that a decision says is compared with
 what was seen and believed, what falls due later, and the counters; under every shipped policy, and three tight ones.
 """
 
@@ -108,13 +109,16 @@ def differing(ours: Path, theirs: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("other", type=Path, help="the root of the other checkout")
+    parser.add_argument("other", type=Path, nargs="?", help="the root of the other checkout (default: this, compiled)")
     parser.add_argument("--packets", type=int, default=4_000, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
     parser.add_argument("--policies", nargs="*", help="(default: all)")
     options = parser.parse_args()
     from experiments.benchmarks.conversations import packets
+    from middlebox import compiled
 
+    if options.other is None and not compiled():
+        parser.error("the engine is not compiled, or PENSTOCK_PLAIN is set: run ./setup --fast, or name a checkout")
     here = Path(__file__).resolve().parent.parent.parent
     profiles = sorted(path.stem for path in (here / "middlebox" / "profiles").glob("*.yaml"))
     names = options.policies or [*TIGHT, *profiles]
@@ -126,11 +130,12 @@ def main() -> int:
                 out.write(struct.pack("!QI", now_ns, len(packet)) + packet)
         for name in names:
             running: list[tuple[Path, subprocess.Popen[bytes]]] = []
-            for root in (here, options.other.resolve()):
+            for root, plain in ((here, not options.other), ((options.other or here).resolve(), False)):
                 out_path = Path(folder) / f"{name}-{len(running)}"
                 code = f"import runpy, pathlib as p; m = runpy.run_path({str(Path(__file__).resolve())!r}); "
                 code += f"m['decide'](p.Path({str(corpus)!r}), {name!r}, p.Path({str(out_path)!r}))"
                 env = os.environ | {"PYTHONPATH": str(root), "PYTHONHASHSEED": "0"}
+                env |= {"PENSTOCK_PLAIN": "1"} if plain else {}
                 running.append((out_path, subprocess.Popen([sys.executable, "-P", "-c", code], env=env, cwd=root)))
             if any(process.wait() for _, process in running):
                 print(f"{name}: an engine failed")

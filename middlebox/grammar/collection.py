@@ -57,13 +57,15 @@ class Record(Shape[T_co]):
         *,
         defaults: Mapping[str, object] | None = None,
         check: Callable[[dict[str, object], MappingNode, Context], None] | None = None,
+        of_policies: bool = True,
     ) -> None:
         self.what = what
         self.keys = {one.name: one for one in keys}
         self.build = build
         self.defaults = _defaults(build) if defaults is None else dict(defaults)
         self.check = check
-        _RECORDS.append((what, frozenset(self.keys)))
+        if of_policies:  # other files' words are no suggestion to whoever writes a policy
+            _RECORDS.append((what, frozenset(self.keys)))
         self.expected = f"{what}, a mapping with keys such as {listed(list(self.keys)[:4], 'and')}"
 
     def read(self, node: Node, context: Context) -> T_co:

@@ -143,8 +143,8 @@ class _Building:
         return Mapping(place, tuple(pairs))
 
 
-def parse(text: str, file: str) -> Node:
-    """Read one document; raises `LoadError` for what is not YAML, or has a key twice."""
+def parse(text: str, file: str, expected: str = "a policy: name, about, box, lists, rules") -> Node:
+    """Read one document; raises `LoadError` for what is not YAML, or has a key twice, or is empty (not `expected`)."""
     lines = text.splitlines()
     building = _Building(file, lines)
     yaml = YAML(typ="safe", pure=True)
@@ -162,7 +162,7 @@ def parse(text: str, file: str) -> Node:
         building.refuse(Place(file), f"text that is not YAML: {' '.join(str(error).split())}", "")
         raise LoadError(building.problems) from None
     if root is None:
-        building.refuse(Place(file), "an empty file", "a policy: name, about, box, lists, rules")
+        building.refuse(Place(file), "an empty file", expected)
         raise LoadError(building.problems)
     node = building.build(root)
     if building.problems:

@@ -15,6 +15,7 @@ VERBS = {
     "run": "testbed.cli.run",
     "exec": "testbed.cli.exec",
     "shell": "testbed.cli.shell",
+    "sweep": "testbed.cli.sweep",
     "check": "testbed.cli.check",
     "replay": "testbed.cli.replay",
     "profiles": "testbed.cli.profiles",

@@ -85,6 +85,19 @@ def test_a_flow_that_is_let_go_while_a_drop_lies_on_it_is_not_left_to_the_driver
     assert dropped(client.answer(b"HTTP/1.1 200 OK"))
 
 
+def test_a_packet_that_is_dropped_while_the_flow_is_to_be_dropped_later_does_not_doom_the_flow() -> None:
+    box = Play("""
+        name: both
+        rules:
+          - {name: one, match: {http.host: blocked.example}, action: {drop: {what: flow, after: 3 packets}}}
+          - {name: two, match: {http.host: innocent.example}, action: {drop: packet}}
+    """)
+    client = box.connect(dport=80)
+    client.send(get())
+    assert client.send(get("innocent.example")).disposition is Disposition.INSPECT
+    assert [dropped(client.send(b"x")) for _ in range(3)] == [False, False, True]
+
+
 def test_who_is_remembered_is_named_so_that_flows_that_were_let_go_are_shown_again() -> None:
     box = Play(MEMORY)
     bystander = box.connect(sport=41_000)

@@ -95,7 +95,7 @@ def test_what_a_fact_leaves_open_is_unknown_as_long_as_its_flow_is_followed() ->
     follower = DISSECTORS["quic"].follow("udp", Reads())
     assert follower is not None
     flow.following, flow.pending = {"quic": follower}, ("quic",)
-    flow.facts["quic"] = QuicClient(version=1, initial=True, dcid_length=8, hello=None, coming=True)
+    flow.tell("quic", QuicClient(version=1, initial=True, dcid_length=8, hello=None, coming=True))
     assert (looking.value("quic.version"), looking.value("quic.sni")) == ("1", UNKNOWN)
     flow.stop()
     assert (looking.value("quic.version"), looking.value("quic.sni")) == ("1", None)

@@ -21,6 +21,7 @@ def test_it_says_what_was_run_and_can_be_read_again(tmp_path: Path) -> None:
     assert [one["name"] for one in found["scenario"]["targets"]] == ["blocked", "innocent"]
     assert [one["name"] for one in found["topology"]["nodes"]] == [node.name for node in shipped("small").nodes]
     assert found["versions"]["penstock"]
+    assert found["versions"]["engine"] in ("compiled", "plain")
     assert found["limits"]["added_p99_s"] > 0
     assert not list(tmp_path.glob("*.new"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 
 import pytest
 
@@ -56,3 +57,26 @@ def test_a_checkout_of_somebody_else_is_not_written_to(monkeypatch: pytest.Monke
     assert verb._environment("/scratch")["MYPY_CACHE_DIR"] == "/scratch/mypy_cache_dir"
     monkeypatch.setattr(verb, "_writable", lambda: True)
     assert "MYPY_CACHE_DIR" not in verb._environment("/scratch")
+
+
+def test_the_compiled_engine_is_built_and_tested_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    statuses = iter((0, 0, 1, 3))
+
+    def run(words: list[object], env: dict[str, str], **rest: object) -> subprocess.CompletedProcess[bytes]:
+        assert "CI" not in env  # the one test that is of the source alone may be skipped
+        assert "PENSTOCK_PLAIN" not in env
+        asked.append(" ".join(map(str, words[-2:])))
+        return subprocess.CompletedProcess([], next(statuses))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("PENSTOCK_PLAIN", "1")
+    assert main(["test", "compiled"]) == 1
+    assert asked == ["--dev --fast", "not lab tests/middlebox", "-m experiments.benchmarks.same_decisions"]
+    assert main(["test", "compiled"]) == 3  # it could not be compiled: nothing was tested
+    assert len(asked) == 4
+
+
+def test_the_tests_run_on_the_source() -> None:
+    assert verb._environment("/scratch")["PENSTOCK_PLAIN"] == "1"
