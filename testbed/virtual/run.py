@@ -7,7 +7,7 @@ on the time of day: two runs of the same scenario, policies and seed give the sa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from testbed.residual import steps
 from testbed.result import CONTROL, Row, RowsFile
 from testbed.run_folder import Ran, Recorder, begin, end, now
 from testbed.scenario import Kind, Scenario
-from testbed.series import SeriesFile
+from testbed.series import Series, SeriesFile
 from testbed.simulate.laboratory import SimulatedLab
 from testbed.slowed_by import slowed_by
 from testbed.virtual.leg import VirtualLeg
@@ -45,17 +45,41 @@ def run(
     """Measure. `stage` is told each policy's name."""
     name = name_of(scenario, policies, seed)
     manifest = begin(scenario, policies, seed=seed, folder=folder, command=command, run=name, backend=BACKEND)
-    with RowsFile(folder) as rows:
+    with RowsFile(folder) as file:
         series = SeriesFile(folder)
         try:
-            record = Recorder(rows, progress, series)
+            record = Recorder(file, progress, series)
             for policy in (None, *policies):
-                stage(policy.name if policy else CONTROL)
-                _leg(scenario, policy, seed=seed, run=name, folder=folder, record=record, manifest=manifest)
+                word = policy.name if policy else CONTROL
+                stage(word)
+                about: dict[str, Any] = {"policy": word, "folder": word, "started": now()}
+                leg = _leg(
+                    scenario,
+                    policy,
+                    seed=seed,
+                    run=name,
+                    record=record,
+                    keep=record.keep,
+                    control=record.control,
+                    out=folder / word,
+                )
+                manifest["facts"] |= _facts(leg.lab)
+                manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in leg.lab.sites]
+                manifest["legs"].append(about | _told(leg) | {"ended": now()})
         finally:
             series.close()
     manifest["waiting"] = False
     return end(folder, manifest)
+
+
+def rows(scenario: Scenario, policies: list[Policy], *, seed: int) -> list[Row]:
+    """Measure, and keep nothing but the rows: no captures, no folder."""
+    found: list[Row] = []
+    name = name_of(scenario, policies, seed)
+    for policy in (None, *policies):
+        control = [row for row in found if row.policy == CONTROL]
+        _leg(scenario, policy, seed=seed, run=name, record=found.append, keep=_forget, control=control, out=None)
+    return found
 
 
 def name_of(scenario: Scenario, policies: list[Policy], seed: int) -> str:
@@ -72,15 +96,14 @@ def _leg(
     *,
     seed: int,
     run: str,
-    folder: Path,
-    record: Recorder,
-    manifest: dict[str, Any],
-) -> None:
-    """Measure under one policy, or under none."""
-    name = policy.name if policy else CONTROL
-    about: dict[str, Any] = {"policy": name, "folder": name, "started": now()}
+    record: Callable[[Row], None],
+    keep: Callable[[Row, Series], None],
+    control: Sequence[Row],
+    out: Path | None,
+) -> VirtualLeg:
+    """Measure under one policy, or under none; `control`: what was measured without one."""
     sites = dict.fromkeys([*scenario.sites, *(target.host for target in scenario.targets)])
-    with SimulatedLab(policy, scenario.network, sites, seed, folder / name) as lab:
+    with SimulatedLab(policy, scenario.network, sites, seed, out) as lab:
         leg = VirtualLeg(
             run=run,
             scenario=scenario,
@@ -92,21 +115,27 @@ def _leg(
             backend=BACKEND,
             link_means=LINK_MEANS,
             slowed_by=slowed_by(policy, None),
-            usual=normals(record.control) if scenario.kind is not Kind.ACCESS else {},
-            keep=record.keep,
+            usual=normals(control) if scenario.kind is not Kind.ACCESS else {},
+            keep=keep,
         )
         processes = [leg.measure()]
         if policy and steps(scenario):
             processes.append(VirtualProbing(leg).probe())
         lab.run(*processes, limit_s=_MOST_S)
-        manifest["facts"] |= _facts(lab)
-        manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
-        about["boxes"] = {
-            box: {"alive": True, "counters": {"packets": one.packets}, "sent": one.sent}
-            for box, one in lab.network.boxes.items()
-        }
-        about |= {"addresses_reused": leg.addresses.reused, "virtual_s": lab.clock.elapsed_s, "ended": now()}
-    manifest["legs"].append(about)
+    return leg
+
+
+def _forget(row: Row, series: Series) -> None:
+    """Transfers over time are for a folder's figures."""
+
+
+def _told(leg: VirtualLeg) -> dict[str, Any]:
+    """What the manifest keeps of a leg."""
+    boxes = {
+        name: {"alive": True, "counters": {"packets": box.packets}, "sent": box.sent}
+        for name, box in leg.lab.network.boxes.items()
+    }
+    return {"boxes": boxes, "addresses_reused": leg.addresses.reused, "virtual_s": leg.lab.clock.elapsed_s}
 
 
 def _facts(lab: SimulatedLab) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 from middlebox.policy import Policy
 from testbed.manifest import read
 from testbed.result import read_rows
 from testbed.run_folder import Ran
-from testbed.virtual.run import name_of, run
+from testbed.virtual.run import name_of, rows, run
 from tests.testbed.virtual.made import QUICK
 
 SHORT = dataclasses.replace(QUICK, residual_wait_s=4.0)
@@ -31,6 +32,13 @@ def test_two_runs_of_one_seed_are_the_same_to_the_byte_wherever_they_lie(tmp_pat
     assert (tmp_path / "a" / "rows.csv").read_bytes() != (tmp_path / "c" / "rows.csv").read_bytes()
 
 
+def test_rows_alone_are_those_of_the_folder(tmp_path: Path) -> None:
+    policies = [Policy.load(name) for name in POLICIES]
+    _run(tmp_path / "a")
+    told = [json.loads(line) for line in (tmp_path / "a" / "rows.jsonl").read_text().splitlines()]
+    assert [row.as_dict() for row in rows(SHORT, policies, seed=4)] == told
+
+
 def test_the_folder_has_what_a_lab_leaves(tmp_path: Path) -> None:
     stages: list[str] = []
     run(
@@ -50,6 +58,6 @@ def test_the_folder_has_what_a_lab_leaves(tmp_path: Path) -> None:
     assert manifest["legs"][1]["boxes"]["box"]["counters"]["packets"] > 100
     assert all(check["held"] for check in manifest["checks"])
     assert (tmp_path / "box.pcap").is_symlink()
-    rows = read_rows(tmp_path)
-    assert set(rows["run"]) == {manifest["run"]} == {name_of(SHORT, [Policy.load("gfw-like")], 4)}
-    assert set(rows["phase"]) == {"main", "trigger", "residual", "residual-neighbour"}
+    table = read_rows(tmp_path)
+    assert set(table["run"]) == {manifest["run"]} == {name_of(SHORT, [Policy.load("gfw-like")], 4)}
+    assert set(table["phase"]) == {"main", "trigger", "residual", "residual-neighbour"}
