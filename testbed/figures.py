@@ -10,8 +10,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from testbed.attempts import MAIN
 from testbed.findings import Cell, ResidualFound, policies_of, targets_of
-from testbed.leg import MAIN
 
 if TYPE_CHECKING:
     import pandas as pd

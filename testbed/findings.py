@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from middlebox.policy import Key
-from testbed.leg import MAIN
+from testbed.attempts import MAIN
 from testbed.residual import NEIGHBOUR, RESIDUAL, TRIGGER
 from testbed.result import CONTROL
 from testbed.stats import Median, Share, middle, wilson

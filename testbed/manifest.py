@@ -23,11 +23,17 @@ from testbed.scenario import Scenario
 FORMAT = 1  #: of the file; a reader refuses a higher one
 _ROOT = Path(__file__).resolve().parent.parent
 #: whose versions can change a result
-_PACKAGES = ("mininet", "NetfilterQueue", "curl_cffi", "pandas", "matplotlib", "cryptography")
+_PACKAGES = ("mininet", "NetfilterQueue", "simpy", "curl_cffi", "pandas", "matplotlib", "cryptography")
 
 
 def begin(
-    scenario: Scenario, *, run: str, seed: int, policies: list[dict[str, Any]], command: list[str]
+    scenario: Scenario,
+    *,
+    run: str,
+    seed: int,
+    policies: list[dict[str, Any]],
+    command: list[str],
+    backend: str = "emulate",
 ) -> dict[str, Any]:
     """The manifest of a run that begins; `policies`: name, about, text and rate of each."""
     return {
@@ -44,7 +50,7 @@ def begin(
             **{name: package_version(name) for name in _PACKAGES},
         },
         "machine": {"kernel": platform.release(), "architecture": platform.machine(), "cores": os.cpu_count()},
-        "backend": "emulate",
+        "backend": backend,
         "seed": seed,
         "scenario": plain(asdict(scenario)),
         "topology": plain(asdict(scenario.network)),

@@ -37,9 +37,12 @@ def method(manifest: dict[str, Any], judged: str) -> str:
     further = (
         "Failures carry the strings of OONI's data format df-007. Shares have Wilson score intervals, medians "
         "order-statistic intervals, both of 95 %. "
-        f"An attempt during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or "
-        f"added more than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, "
-        f"counted as left out, and made again up to {MORE_ROUNDS} times."
+    ) + (
+        "In virtual time hosts and boxes take no time, so no attempt had to be left out or made again."
+        if _simulated(manifest)
+        else f"An attempt during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core "
+        f"or added more than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every "
+        f"number, counted as left out, and made again up to {MORE_ROUNDS} times."
     )
     return (
         f"<section><h2>How it was measured</h2><p>{escape(said)} {judged} {escape(further)}</p>"
@@ -47,6 +50,10 @@ def method(manifest: dict[str, Any], judged: str) -> str:
         f"<h3>Targets</h3><ul>{targets}</ul><h3>What had to hold</h3><ul>{checks}</ul>"
         f"<h3>What was used</h3><ul>{known}</ul></section>"
     )
+
+
+def _simulated(manifest: dict[str, Any]) -> bool:
+    return bool(manifest["backend"] == "simulate")
 
 
 def _way(manifest: dict[str, Any]) -> str:
@@ -72,13 +79,18 @@ def again(manifest: dict[str, Any]) -> str:
     names = [one["name"] for one in manifest["policies"]]
     leg = names[0] if names else CONTROL
     said = (
-        "The seed fixes the order of attempts and every chance that the boxes take; what the kernel's timing changes "
-        "is why each number has an interval. Beside this page lie manifest.json (all of the above, to repeat the run), "
+        (
+            "The seed fixes everything: the first line gives these rows again, byte for byte. "
+            if _simulated(manifest)
+            else "The seed fixes the order of attempts and every chance that the boxes take; what the kernel's timing "
+            "changes is why each number has an interval. "
+        )
+        + "Beside this page lie manifest.json (all of the above, to repeat the run), "
         f"rows.csv (one row an attempt), and for each policy a folder such as {leg}/ with what its box was given "
         "(box.pcap), what it decided (decisions.jsonl), and what the client and the servers saw (client.pcap, "
         "server.pcap). The second line shows the box's decisions again, without a lab."
     )
-    replay = f"./penstock replay {leg} {manifest['run']}/{leg}/box.pcap"
+    replay = f"./penstock replay {leg} {manifest.get('folder', manifest['run'])}/{leg}/box.pcap"
     return (
         f"<section><h2>How to repeat it</h2><pre>{escape(as_typed(manifest['command']))}\n{escape(replay)}</pre>"
         f'<p>{escape(said)}</p><p class="about">{escape(versions)}</p></section>'

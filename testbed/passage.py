@@ -1,4 +1,5 @@
-"""The tools of a leg: their servers abroad, and the subscriber's connection to one of them at a time.
+"""The tools of a leg: their servers abroad, and the subscriber's connection to one of them at a time; or what changes
+its packets.
 
 It judges nothing: a tool that does not connect is what an attempt through it has seen.
 """
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
+from testbed.changers import CHANGERS
+from testbed.changing import Changing
 from testbed.result import Outcome
 from testbed.tool import Host, NotUp, Serving, ToolError, Tunnel, Via
 from testbed.tools import TOOLS
@@ -28,7 +31,7 @@ class Hosts(Protocol):
 class Passage:
     """A connection through a tool, or why there is none."""
 
-    via: Via | None = None
+    via: Via | None = None  #: None, without a failure: attempts go the direct way
     ready_s: float | None = None  #: from the client's start to the first answer through it
     failed: Observation | None = None  #: what every attempt through it has seen, without a connection
 
@@ -43,6 +46,7 @@ class Passages:
         self._limit_s = limit_s
         self._serving: dict[str, Serving] = {}
         self._tunnels: dict[str, Tunnel] = {}
+        self._changing: dict[str, Changing] = {}
         self._passages: dict[str, Passage] = {}
         self._undo = ExitStack()
 
@@ -55,8 +59,12 @@ class Passages:
         self._undo.close()
 
     def open(self, tool: str) -> Passage:
-        """Connect to the tool's server, which is started first if it does not run."""
+        """Connect to the tool's server, started first if it does not run; or change the client's packets."""
         try:
+            if tool in CHANGERS:
+                self._changing[tool] = Changing(self._host(self._subscriber), tool)
+                self._passages[tool] = Passage()
+                return self._passages[tool]
             if tool not in self._serving:
                 relays = self._topology.having(Role.RELAY)
                 if not relays:
@@ -80,6 +88,9 @@ class Passages:
     def shut(self, tool: str) -> None:
         """Disconnect; the server stays."""
         self._passages.pop(tool, None)
+        changing = self._changing.pop(tool, None)
+        if changing is not None:
+            changing.close()
         tunnel = self._tunnels.pop(tool, None)
         if tunnel is not None:
             tunnel.close()

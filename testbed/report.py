@@ -69,6 +69,8 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     )
     factor = scenario["slowdown"]
     slower = f", {factor} times slower" if factor > 1 else ""
+    simulated = manifest["backend"] == "simulate"
+    made = "simulated, in virtual time" if simulated else "emulated"
     worth = Counter(str(one) for one in rows["fidelity"])
     facts = [
         ("run", manifest["run"]),
@@ -76,9 +78,9 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
         ("seed", manifest["seed"]),
         ("attempts", f"{scenario['attempts']} at each target under each policy, {len(rows)} in all"),
         ("full fidelity", f"{worth['ok']} of {len(rows)} attempts"),
-        ("network", f"emulated, topology {manifest['topology']['name']}{slower}"),
+        ("network", f"{made}, topology {manifest['topology']['name']}{slower}"),
         ("delays made by", manifest["facts"].get("delay_means", "nothing")),
-        ("kernel", manifest["machine"]["kernel"]),
+        ("kernel", "none" if simulated else manifest["machine"]["kernel"]),
         ("penstock", " ".join(filter(None, [manifest["versions"]["penstock"], manifest["versions"]["commit"][:12]]))),
     ]
     cells_ = "".join(f"<div><b>{escape(name)}</b>{escape(str(value))}</div>" for name, value in facts)

@@ -6,14 +6,10 @@ that waits is idle. It decides nothing about the rows' worth (`fidelity`) or mea
 
 from __future__ import annotations
 
-import os
-import shlex
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,84 +18,15 @@ from typing import Any
 from middlebox.policy import Policy
 from testbed import manifest as manifests
 from testbed.fidelity import BoxWatch, asked, most_added_s
-from testbed.findings import Check
-from testbed.judging import held_to, normals
+from testbed.judging import normals
 from testbed.lab import Lab
 from testbed.leg import Leg, RunningLab
-from testbed.reading import reading
 from testbed.residual import Probing, steps
 from testbed.result import CONTROL, Row, RowsFile
+from testbed.run_folder import Ran, Recorder, as_typed, begin, end, new_folder, now, total
 from testbed.scenario import Kind, Scenario
-from testbed.series import Series, SeriesFile
+from testbed.series import SeriesFile
 from testbed.slowed_by import slowed_by
-
-#: files of the only policy's leg that also stand at the top of the run folder
-_AT_THE_TOP = ("decisions.jsonl", "box.pcap", "box.json", "client.pcap", "server.pcap", "logs")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """A run that came to its end."""
-
-    folder: Path
-    manifest: dict[str, Any]
-    checks: tuple[Check, ...]
-
-    @property
-    def status(self) -> int:
-        """The exit status: 3 if the lab gave no trustworthy result, 1 if an expectation failed, else 0."""
-        if any(not check.held for check in self.checks if check.lab):
-            return 3
-        return 0 if all(check.held for check in self.checks) else 1
-
-
-class Recorder:
-    """Where rows go, from all threads: onto the disk, and as a step of progress."""
-
-    def __init__(self, file: RowsFile, progress: Callable[[Row], None], series: SeriesFile | None = None) -> None:
-        self._file = file
-        self._series = series
-        self._progress = progress
-        self._lock = threading.Lock()
-        self.control: list[Row] = []  #: the rows of the control, which all others are compared with
-
-    def __call__(self, row: Row) -> None:
-        with self._lock:
-            self._file.write(row)
-            if row.policy == CONTROL:
-                self.control.append(row)
-            self._progress(row)
-
-    def keep(self, row: Row, series: Series) -> None:
-        """Keep how an attempt went over time, if that is kept at all."""
-        if self._series is None:
-            return
-        with self._lock:
-            self._series.write(series, policy=row.policy, target=row.target, phase=row.phase, attempt=row.attempt)
-
-
-def total(scenario: Scenario, policies: Iterable[Policy]) -> int:
-    """How many attempts a run makes at most."""
-    legs = list(policies)
-    return len(scenario.targets) * scenario.attempts * (len(legs) + 1) + steps(scenario) * len(legs)
-
-
-def new_folder(scenario: Scenario, out: Path | None) -> Path:
-    """Make the run folder: `out`, or one of its own in `runs/`; raises `FileExistsError` rather than overwrite."""
-    if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise FileExistsError(f"'{out}' is there already and not empty; a run never overwrites another")
-        out.mkdir(parents=True, exist_ok=True)
-        return out
-    first = f"{scenario.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    for number in range(1, 1000):
-        folder = Path("runs") / (first if number == 1 else f"{first}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise FileExistsError(f"runs/{first} and 999 more are there already")
 
 
 def run(
@@ -118,12 +45,7 @@ def run(
     `workers`: processes of each box. `stage` is told each policy's name, and "" when only the last probes of residual
     censorship are waited for.
     """
-    texts = [{"name": one.name, "about": one.about, "text": one.source_text, "rate": held_to(one)} for one in policies]
-    for told, one in zip(texts, policies, strict=True):
-        told["memories"] = ", ".join(sorted({rule.memory.key.value for rule in one.rules if rule.memory}))
-    manifest = manifests.begin(scenario, run=folder.name, seed=seed, policies=texts, command=command)
-    manifest["started"] = _now()
-    manifests.write(folder, manifest)
+    manifest = begin(scenario, policies, seed=seed, folder=folder, command=command)
     with RowsFile(folder) as rows, ExitStack() as stack:
         series = SeriesFile(folder)
         stack.callback(series.close)
@@ -144,14 +66,7 @@ def run(
         stage("")
         manifest["legs"] = [one.result() for one in waiting]
         manifest["waiting"] = False
-    if len(policies) == 1:
-        _link(folder, policies[0].name)
-    found = reading(manifest).checks(folder)
-    ran = Ran(folder=folder, manifest=manifest, checks=tuple(found))
-    manifest["checks"] = [{"text": one.text, "held": one.held, "lab": one.lab} for one in found]
-    manifest.update(finished=True, status=ran.status, ended=_now())
-    manifests.write(folder, manifest)
-    return ran
+    return end(folder, manifest)
 
 
 class _Opened:
@@ -161,7 +76,7 @@ class _Opened:
         self, scenario: Scenario, policy: Policy | None, *, seed: int, folder: Path, record: Recorder, workers: int
     ) -> None:
         name = policy.name if policy else CONTROL
-        self._about: dict[str, Any] = {"policy": name, "folder": name, "started": _now()}
+        self._about: dict[str, Any] = {"policy": name, "folder": name, "started": now()}
         topology = scenario.network
         # sites: those of the scenario's targets, so that the lab serves what is asked for
         sites = dict.fromkeys([*scenario.sites, *(target.host for target in scenario.targets)])
@@ -216,7 +131,7 @@ class _Opened:
         self._about["addresses_reused"] = self.leg.addresses.reused
         self._about["dead"] = self._lab.dead()
         self.close()
-        self._about["ended"] = _now()
+        self._about["ended"] = now()
         return self._about
 
     def close(self) -> None:
@@ -242,16 +157,4 @@ def _totals(stats: dict[str, Any]) -> dict[str, Any]:
     return found | ({"workers": [_totals(one) for one in stats["workers"]]} if "workers" in stats else {})
 
 
-def _link(folder: Path, leg: str) -> None:
-    for name in _AT_THE_TOP:
-        if (folder / leg / name).exists() and not (folder / name).exists():
-            os.symlink(Path(leg) / name, folder / name)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def as_typed(command: list[str]) -> str:
-    """The command line as a person types it."""
-    return "./penstock " + shlex.join(command)
+__all__ = ["Ran", "Recorder", "as_typed", "new_folder", "run", "total"]

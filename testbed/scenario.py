@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
+from testbed.changers import CHANGERS
 from testbed.speed import slowed
 from testbed.tools import TOOLS
 from testbed.topology import SHIPPED, Role, Topology, shipped
@@ -64,8 +65,8 @@ class Scenario:
         for target in self.targets:
             if target.workload not in WORKLOADS:
                 raise ValueError(f"target '{target.name}': {unknown('workload', target.workload, WORKLOADS)}")
-            if target.tool and target.tool not in TOOLS:
-                raise ValueError(f"target '{target.name}': {unknown('tool', target.tool, TOOLS)}")
+            if target.tool and target.tool not in TOOLS and target.tool not in CHANGERS:
+                raise ValueError(f"target '{target.name}': {unknown('tool', target.tool, [*TOOLS, *CHANGERS])}")
             if target.seconds >= self.limit_s:
                 raise ValueError(
                     f"target '{target.name}' is watched for {target.seconds:g} s, but a client gives up after "
@@ -96,7 +97,7 @@ class Scenario:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """The VPNs and proxies that its targets go through."""
+        """The VPNs, proxies and changers of packets that its targets use."""
         return tuple(dict.fromkeys(target.tool for target in self.targets if target.tool))
 
     @property

@@ -32,7 +32,7 @@ class Target:
         0.0  #: so long a transfer that has not ended by itself is watched, and then is enough; 0: to its end
     )
     skip_s: float = 0.0  #: of the beginning of the content, left out of the goodput: bursts, slow start
-    tool: str = ""  #: the VPN or proxy that it goes through; "" for none
+    tool: str = ""  #: the VPN or proxy that it goes through, or what changes its packets; "" for none
 
     def __post_init__(self) -> None:
         if not 0 <= self.size <= MOST_BYTES:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from testbed.result import CONTROL, Row
 
 if TYPE_CHECKING:
     from middlebox.policy import Policy
+    from testbed.run_folder import Ran
     from testbed.scenario import Scenario
 
 HELP = "measure one scenario under its policies, with a control run, and write a report"
@@ -33,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy", action="append", metavar="P", help="a shipped policy or a path; again for more (default: its own)"
     )
-    parser.add_argument("--backend", default="emulate", help="emulate (default: %(default)s)")
+    parser.add_argument(
+        "--backend", default="emulate", help="emulate: in a lab, or simulate: in virtual time (default: %(default)s)"
+    )
     parser.add_argument("--attempts", type=int, metavar="N", help="attempts at each target under each policy")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="the only source of chance (default: 1)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=known)
@@ -59,15 +64,16 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _attempt_by_attempt(args: argparse.Namespace) -> int:
-    from testbed import report, run
-    from testbed.lab import LabError, MissingToolError
+    from testbed import report, run_folder
+    from testbed.emulate.outside import LabError
+    from testbed.emulate.tools import MissingToolError
     from testbed.reading import reading
     from testbed.residual import steps
 
     scenario, policies = _understand(args)
     command = _command(args, scenario.slowdown)
     try:
-        folder = run.new_folder(scenario, args.out)
+        folder = run_folder.new_folder(scenario, args.out)
     except OSError as error:
         raise UsageError(f"--out: {error}") from None
     print(
@@ -80,22 +86,16 @@ def _attempt_by_attempt(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     try:
-        with _Bar(run.total(scenario, policies)) as bar:
+        with _Bar(run_folder.total(scenario, policies)) as bar:
 
             def stage(name: str) -> None:
                 bar.stage(name)
                 if not name and steps(scenario):
                     bar.say(f"report so far: {report.write(folder)} (residual censorship is still being measured)")
 
-            ran = run.run(
-                scenario,
-                policies,
-                seed=args.seed,
-                folder=folder,
-                command=command,
-                workers=workers.count(args.workers),
-                progress=bar.step,
-                stage=stage,
+            measure = _backend(args)
+            ran = measure(
+                scenario, policies, seed=args.seed, folder=folder, command=command, progress=bar.step, stage=stage
             )
     except (LabError, MissingToolError) as error:
         raise NoResultError(f"{error} (what was measured until then: {folder})") from None
@@ -111,6 +111,17 @@ def _attempt_by_attempt(args: argparse.Namespace) -> int:
     return ran.status
 
 
+def _backend(args: argparse.Namespace) -> Callable[..., Ran]:
+    """What measures: in a lab, or in virtual time."""
+    if args.backend == "simulate":
+        from testbed.virtual import run as virtual
+
+        return virtual.run
+    from testbed import run
+
+    return partial(run.run, workers=workers.count(args.workers))
+
+
 def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
     """The scenario as it is to be run, and its policies; raises `UsageError`."""
     from middlebox.load import LoadError
@@ -118,17 +129,24 @@ def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
     from testbed.scenario import change, find
     from testbed.speed import slowdown
 
-    if args.backend != "emulate":
-        hint = "not in this version" if args.backend == "simulate" else "unknown"
-        raise UsageError(f"--backend {args.backend}: {hint}; 'emulate' is the one that there is")
+    if args.backend not in ("emulate", "simulate"):
+        raise UsageError(f"--backend {args.backend}: unknown; 'emulate' and 'simulate' are those that there are")
+    virtual = args.backend == "simulate"
     try:
         scenario = change(find(args.scenario), args.set)
         if args.attempts is not None:
             scenario = dataclasses.replace(scenario, attempts=args.attempts)
-        if not any(word.startswith("slowdown=") for word in args.set):
+        if not virtual and not any(word.startswith("slowdown=") for word in args.set):
             scenario = dataclasses.replace(scenario, slowdown=slowdown())
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if virtual:
+        from testbed.virtual.applications import missing
+
+        if lacking := missing(scenario):
+            raise UsageError(f"--backend simulate: scenario '{scenario.name}': {lacking}")
+        if args.workers != "1":
+            raise UsageError("--workers: a box in virtual time is no process")
     policies: list[Policy] = []
     for name in args.policy or scenario.policies:
         try:
@@ -157,6 +175,8 @@ def _command(args: argparse.Namespace, slowdown: int) -> list[str]:
     words = ["run", args.scenario]
     for name in args.policy or []:
         words += ["--policy", name]
+    if args.backend != "emulate":
+        words += ["--backend", args.backend]
     if args.attempts is not None:
         words += ["--attempts", str(args.attempts)]
     for setting in args.set:

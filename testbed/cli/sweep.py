@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seeds", metavar="SEEDS", help="such as 1-20 or 1,5,9 (default: 1)")
     add("--design", metavar="DESIGN", help="grid, or lhs:N for N draws of a Latin hypercube (default: grid)")
     add("--design-seed", type=int, metavar="S", help="seed of these draws (default: 1)")
-    add("--backend", help="replay or emulate (default: replay)")
+    add("--backend", help="replay, simulate or emulate (default: replay)")
     add("--engine", default="processes", help="processes or dask (default: %(default)s)")
     add("--scheduler", default="", metavar="ADDRESS", help="Dask's, such as tcp://host:8786 (default: one of its own)")
     add("--jobs", type=int, metavar="N", help="processes that work at a time (default: one for each core)")

@@ -15,10 +15,12 @@ from typing import Any
 from simpy.events import Event
 
 from testbed import failure
-from testbed.simulate import http
+from testbed.simulate import hellos, http
+from testbed.simulate.certificates import authority_pem
 from testbed.simulate.clock import SECOND_NS, Clock
 from testbed.simulate.entropy import Entropy
 from testbed.simulate.host import Host
+from testbed.simulate.imitated import Imitated
 from testbed.simulate.names import look_up
 from testbed.simulate.tcp import Connection, Settings
 from testbed.simulate.tls import Secure
@@ -87,11 +89,13 @@ class Browser:
         secure: bool = True,
         sni: bool = True,
         address: str = "",
+        hello: str = "",
         settings: Settings | None = None,
     ) -> Generator[Event, Any, Fetched]:
         """Fetch a page. `source`: the IPv4 and IPv6 address to come from; `address`: do not look the name up.
 
-        Without `sni` the certificate is that of the address, and the name is said inside TLS only.
+        Without `sni` the certificate is that of the address, and the name is said inside TLS only. `hello`: a
+        browser's, out of `hellos`. Names are looked up from the host's own address, as a machine's resolver does.
         """
         limit = _Limit(self._host.clock, limit_s)
         done = Fetched(address=address)
@@ -104,7 +108,6 @@ class Browser:
                     random=self._random,
                     family=family,
                     limit_s=limit_s,
-                    source=source[0],
                 )
                 if found.failure:
                     done.failure = found.failure
@@ -121,7 +124,7 @@ class Browser:
             done.connected_s = limit.now_s
             said = (name if sni else done.address) if secure else ""
             try:
-                yield from self._converse(connection, http.request(name, path), said, done, limit)
+                yield from self._converse(connection, http.request(name, path), said, hello, done, limit)
             except BaseException:
                 connection.close()
                 raise
@@ -132,12 +135,12 @@ class Browser:
         return done
 
     def _converse(
-        self, connection: Connection, request: bytes, said: str, done: Fetched, limit: _Limit
+        self, connection: Connection, request: bytes, said: str, hello: str, done: Fetched, limit: _Limit
     ) -> Generator[Event, Any, None]:
         """TLS, request and answer on a connection that stands; `said`: the name for TLS, "" for none."""
-        stream: Secure | Connection = connection
+        stream: Secure | Imitated | Connection = connection
         if said:
-            stream = secure = Secure(connection, self._context, self._entropy, self._host.clock, name=said)
+            stream = secure = self._secure(connection, said, hello)
             yield from secure.handshake(limit.left_s)
             done.secured_s = limit.now_s
         yield from stream.send(request, limit.left_s)
@@ -159,6 +162,13 @@ class Browser:
             left = None if left is None else left - len(data)
         done.body = b"".join(parts)
         stream.close()
+
+    def _secure(self, connection: Connection, said: str, hello: str) -> Secure | Imitated:
+        clock = self._host.clock
+        if not hello:
+            return Secure(connection, self._context, self._entropy, clock, name=said)
+        made = hellos.make(hello, said, self._random)
+        return Imitated(connection, made, clock, name=said, authority=authority_pem())
 
 
 def named(error: Exception) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeAlias
 
 from simpy.events import Event
@@ -26,6 +27,7 @@ from testbed.simulate.fetch import Browser
 from testbed.simulate.host import Host
 from testbed.simulate.names import serve_names
 from testbed.simulate.network import Network
+from testbed.simulate.recording import Recording
 from testbed.simulate.tcp import Settings
 from testbed.simulate.tls import client_context
 from testbed.simulate.web import Web
@@ -42,8 +44,9 @@ class SimulatedLab:
     """A lab; `run` lets its time pass.
 
     `policy`: a shipped name, a path, a Policy, or a mapping from box to one of these; None for a control run. `sites`:
-    host names to serve beside the default ones. `settings`: how the TCP of all hosts behaves; as in the emulated lab,
-    where packets are those of a wire, without segmentation offload.
+    host names to serve beside the default ones. `out`: the run folder, in which captures and decisions are kept by
+    `stop`, or at the end of `with`; None keeps decisions in memory alone. `settings`: how the TCP of all hosts behaves;
+    as in the emulated lab, where packets are those of a wire, without segmentation offload.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class SimulatedLab:
         topology: str | Topology | None = None,
         sites: Iterable[str] = (),
         seed: int = 0,
+        out: str | Path | None = None,
         *,
         settings: Settings = WIRE,
     ) -> None:
@@ -60,13 +64,15 @@ class SimulatedLab:
         self.sites = sites_of.place(sites)
         self.network = Network(self.topology, seed=seed)
         self.clock = self.network.clock
+        self.recording = Recording(Path(out), self.network) if out is not None else None
         self._hosts: dict[str, Host] = {}
         boxes = [node.name for node in self.topology.having(Role.BOX)]
         told = policy if isinstance(policy, Mapping) else dict.fromkeys(boxes, policy)
         for name, one in told.items():
             loaded = Policy.load(one) if isinstance(one, (str, Path)) else one
             if loaded is not None:
-                self.network.install(name, loaded)
+                capture = self.recording.of_box(name, loaded, seed) if self.recording else None
+                self.network.install(name, loaded, capture=capture)
         for node in self.topology.nodes:
             if not node.role.forwards:
                 self._hosts[node.name] = Host(self.network, node.name, settings=settings)
@@ -76,9 +82,22 @@ class SimulatedLab:
             Web(self._hosts[node.name], self.sites, self.entropy)
         for node in dns:
             serve_names(self._hosts[node.name], self.sites)
-        self._resolver = dns[0].ipv4 if dns else ""
+        self.resolver = dns[0].ipv4 if dns else ""
         self._context = client_context(authority_pem(), self.entropy)
         self._browsers: dict[str, Browser] = {}
+
+    def stop(self) -> None:
+        """Write what is to be kept; a lab needs no other end, and time may still pass."""
+        if self.recording is not None:
+            self.recording.close()
+
+    def __enter__(self) -> SimulatedLab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.stop()
 
     def host(self, name: str) -> Host:
         """A host; raises ValueError with the nearest name."""
@@ -86,6 +105,11 @@ class SimulatedLab:
         if name not in self._hosts:
             raise ValueError(f"node '{name}' of topology '{self.topology.name}' is a router, and runs nothing")
         return self._hosts[name]
+
+    @property
+    def boxes(self) -> list[str]:
+        """The boxes that have a censor."""
+        return list(self.network.boxes)
 
     @property
     def client(self) -> Host:
@@ -102,7 +126,7 @@ class SimulatedLab:
         if name not in self._browsers:
             self._browsers[name] = Browser(
                 self.host(name),
-                self._resolver,
+                self.resolver,
                 self._context,
                 self.entropy,
                 random=stream(self.seed, f"browser {name}"),

@@ -142,6 +142,7 @@ class Found:
     addresses: tuple[str, ...] = ()
     failure: str = ""  #: OONI's string; "" if there are addresses
     seconds: float = 0.0
+    size: int = 0  #: bytes of the answer
 
 
 def look_up(
@@ -154,8 +155,8 @@ def look_up(
     socket = host.datagrams(address=source, remote=(server, PORT))
     socket.send(query(name, AAAA if family == 6 else A, ident))
 
-    def found(addresses: tuple[str, ...], why: str) -> Found:
-        return Found(addresses=addresses, failure=why, seconds=(clock.now_ns - begin_ns) / SECOND_NS)
+    def found(addresses: tuple[str, ...], why: str, size: int = 0) -> Found:
+        return Found(addresses=addresses, failure=why, seconds=(clock.now_ns - begin_ns) / SECOND_NS, size=size)
 
     try:
         while True:
@@ -167,7 +168,7 @@ def look_up(
             why = failure.from_dns(reply.code)
             if not why and not reply.addresses:
                 why = failure.DNS_NO_ANSWER
-            return found(() if why else reply.addresses, why)
+            return found(() if why else reply.addresses, why, len(message))
     except TimeoutError:
         return found((), failure.TIMEOUT)
     except ConnectionRefusedError:

@@ -122,6 +122,7 @@ def client_context(authority: str, entropy: Entropy) -> ssl.SSLContext:
     with entropy:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=authority)
+    _choose_group(context)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -131,6 +132,16 @@ def server_context(load: Callable[[ssl.SSLContext], None], entropy: Entropy) -> 
     with entropy:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0
+    _choose_group(context)
     context.set_alpn_protocols(["http/1.1"])
     load(context)
     return context
+
+
+def _choose_group(context: ssl.SSLContext) -> None:
+    """Keys of X25519 alone, or OpenSSL 3.5 sends longer hellos, and takes the ML-KEM key of a recorded one.
+
+    Python 3.11 cannot say so; OpenSSL is older there, and pads its hello to the same length.
+    """
+    with contextlib.suppress(ssl.SSLError):
+        context.set_ecdh_curve("X25519")

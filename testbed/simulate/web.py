@@ -49,10 +49,11 @@ class Web:
 
     def _context(self, names: tuple[str, ...], addresses: tuple[str, ...]) -> ssl.SSLContext:
         def load(context: ssl.SSLContext) -> None:
-            with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # ssl reads certificates from files alone
-                file.write(site_pem(names, addresses))
-                file.flush()
-                context.load_cert_chain(file.name)
+            for browsers in (False, True):  # TLS takes the first of the two that a hello offers a signature for
+                with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # ssl reads certificates from files alone
+                    file.write(site_pem(names, addresses, for_browsers=browsers))
+                    file.flush()
+                    context.load_cert_chain(file.name)
 
         return server_context(load, self._entropy)
 

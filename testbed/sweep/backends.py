@@ -20,6 +20,7 @@ from testbed.sweep.values import Cell, Sweep, digest
 BACKENDS = {
     "replay": "testbed.sweep.replay",
     "emulate": "testbed.sweep.emulate",
+    "simulate": "testbed.sweep.simulate",
 }
 
 Value = str | int | float | bool | None

@@ -35,10 +35,11 @@ ACROSS = ("policy", "target")
 
 def scenario_of(cell: Cell) -> Scenario:
     """The cell's scenario: its settings, and of its targets those with the cell's tool and workload."""
-    return _narrowed(cell.scenario, cell.settings(), cell.tool, cell.workload)
+    return narrowed(cell.scenario, cell.settings(), cell.tool, cell.workload)
 
 
-def _narrowed(name: str, settings: dict[str, str], tool: str | None, workload: str | None) -> Scenario:
+def narrowed(name: str, settings: dict[str, str], tool: str | None, workload: str | None) -> Scenario:
+    """A scenario with these settings, and of its targets those with this tool and workload; None: with any."""
     scenario = find(name)
     if not isinstance(scenario, Scenario):
         raise ValueError(f"the scenario '{name}' runs along a timeline; a sweep takes those that go attempt by attempt")
@@ -82,7 +83,7 @@ def check(sweep: Sweep) -> None:
             raise ValueError(f"{unknown('setting', one.name, known)}, or a path into the policy: rules.0.chance")
     for tool in sweep.tools:
         for workload in sweep.workloads:
-            _narrowed(sweep.scenario, {}, tool, workload)
+            narrowed(sweep.scenario, {}, tool, workload)
             for one in varied:
                 for value in one.shown:
-                    _narrowed(sweep.scenario, {one.name: value}, tool, workload)
+                    narrowed(sweep.scenario, {one.name: value}, tool, workload)

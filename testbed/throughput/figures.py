@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from testbed.attempts import MAIN
 from testbed.figures import BLUE, GREY, ORANGE, VERMILION, bare, canvas, dot, svg
 from testbed.findings import policies_of, targets_of
-from testbed.leg import MAIN
 from testbed.result import CONTROL
 from testbed.series import Kept, Series
 from testbed.throughput.findings import Cell, of, policy_rates

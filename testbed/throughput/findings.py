@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from testbed.attempts import MAIN
 from testbed.findings import Check, policies_of, targets_of
 from testbed.judging import most
-from testbed.leg import MAIN
 from testbed.result import CONTROL
 from testbed.stats import Median, Ratio, middle, ratio
 

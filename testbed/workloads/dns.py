@@ -6,6 +6,7 @@ It asks the resolver of the lab's `resolv.conf` over UDP, once, and reads the fi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from testbed import failure
 from testbed.result import Outcome
@@ -89,12 +90,17 @@ def _judge(ask: Ask, done: Done) -> tuple[str, str]:
     found = addresses(done.stdout)
     if not found:
         return failure.DNS_NO_ANSWER, ""
-    true = ask.truth.get(ask.target.host, ())
+    return forged(ask.target.host, found, ask.truth)
+
+
+def forged(host: str, found: Sequence[str], truth: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """The failure that an answer is which is not the host's true address ("" for a true one), and a note for people."""
+    true = truth.get(host, ())
     false = [one for one in found if one not in true]
     if not false:
         return "", ""
     note = f"answered {', '.join(false)}, which is not the host's address"
     # the lab's own servers have addresses that are bogons outside of it
-    others = {one for every in ask.truth.values() for one in every}
+    others = {one for every in truth.values() for one in every}
     bogus = all(failure.is_bogon(one) and one not in others for one in false)
     return (failure.DNS_BOGON if bogus else failure.unknown("forged DNS answer")), note

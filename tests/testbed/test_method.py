@@ -40,3 +40,12 @@ def test_a_network_that_was_slowed_down_is_owned_up_to(tmp_path: Path) -> None:
     assert "the links alone take 380 ms there and back." in text
     assert "All delays are 10 times as long" in text
     assert "a client gave up after 30 s" in text
+
+
+def test_a_run_in_virtual_time_says_that_it_repeats_to_the_byte(tmp_path: Path) -> None:
+    real = run_of(tmp_path, [])
+    manifest = real | {"backend": "simulate", "folder": "mine"}
+    assert "byte for byte" in method.again(manifest)
+    assert "mine/sni-drop/box.pcap" in method.again(manifest)
+    assert "no attempt had to be left out" in method.method(manifest, "")
+    assert "byte for byte" not in method.again(real)

@@ -89,3 +89,27 @@ def test_a_tool_that_cannot_be_used_is_no_result(tmp_path: Path, monkeypatch: py
         failed = passages.open("tunnel").failed
     assert failed is not None
     assert "no foreign host" in failed.note
+
+
+def test_a_changer_of_packets_is_started_on_the_client_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    class _Changing:
+        def __init__(self, host: Host, name: str) -> None:
+            if name == "fake":
+                raise ToolError("no queue")
+            told.append(f"{name} on {host.name}")
+
+        def close(self) -> None:
+            told.append("closed")
+
+    monkeypatch.setattr(passage, "Changing", _Changing)
+    passages = _passages(tmp_path, _Tool(told), monkeypatch)
+    assert passages.open("split") == passages.passage("split") == passage.Passage()
+    passages.shut("split")
+    assert told == ["split on client", "closed"]
+    failed = passages.open("fake").failed
+    assert failed is not None
+    assert failed.note == "fake: no queue"

@@ -113,18 +113,3 @@ def test_a_run_that_breaks_off_keeps_its_rows_and_says_so(tmp_path: Path) -> Non
     made = json.loads((tmp_path / "manifest.json").read_text())
     assert (made["finished"], made["status"]) == (False, None)
     assert [lab.up for lab in PretendedLab.ALL] == [False, False]
-
-
-def test_run_folders_are_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    first, second = run.new_folder(QUICK, None), run.new_folder(QUICK, None)
-    assert first != second
-    assert first.parent == second.parent == Path("runs")
-    assert run.new_folder(QUICK, tmp_path / "mine") == tmp_path / "mine"
-    (tmp_path / "mine" / "x").write_text("")
-    with pytest.raises(FileExistsError, match="not empty; a run never overwrites another"):
-        run.new_folder(QUICK, tmp_path / "mine")
-
-
-def test_the_command_is_given_as_one_types_it() -> None:
-    assert run.as_typed(["run", "x", "--policy", "my file.yaml"]) == "./penstock run x --policy 'my file.yaml'"

@@ -32,9 +32,13 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         (
             ["sni-filterin"],
-            "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: pakistan-2024-08, sni-filtering, ",
+            "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: evasion, pakistan-2024-08, ",
         ),
-        (["sni-filtering", "--backend", "simulate"], "--backend simulate: not in this version"),
+        (
+            ["throttling", "--backend", "simulate"],
+            "scenario 'throttling': no 'download' in virtual time",
+        ),
+        (["sni-filtering", "--backend", "simulate", "--workers", "2"], "a box in virtual time is no process"),
         (["sni-filtering", "--backend", "virtual"], "--backend virtual: unknown"),
         (["sni-filtering", "--set", "speed=3"], "no setting 'speed'"),
         (["sni-filtering", "--attempts", "0"], "attempts is 0"),
@@ -188,3 +192,16 @@ def test_a_killed_run_leaves_its_rows_and_a_report_can_be_made_of_them(
     assert json.loads((out / "manifest.json").read_text())["finished"] is False
     assert main(["report", str(out)]) == 0
     assert "This run was ended before it was over" in (out / "report.html").read_text()
+
+
+def test_a_run_in_virtual_time_needs_no_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "sni-filtering", "--backend", "simulate", "--attempts", "1", "--set", "residual_wait=0"]
+    assert main([*words, "--policy", "gfw-like", "--out", str(tmp_path / "a")]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1] == f"report: {tmp_path / 'a' / 'report.html'}"
+    rows = read_rows(tmp_path / "a")
+    assert set(rows["backend"]) == {"simulate"}
+    assert len(rows) == 20
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "--backend simulate --attempts 1" in page
+    assert "simulated, in virtual time" in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from testbed.simulate.certificates import authority_pem, site_pem
 
@@ -24,3 +25,12 @@ def test_they_are_the_same_whenever_they_are_made() -> None:
     site_pem.cache_clear()
     assert (authority_pem(), site_pem(("a.example",))) == before
     assert site_pem(("b.example",)) != before[1]
+
+
+def test_browsers_get_one_of_rsa() -> None:
+    authority = x509.load_pem_x509_certificate(authority_pem().encode())
+    site = x509.load_pem_x509_certificate(site_pem(("blocked.example",), for_browsers=True).encode())
+    site.verify_directly_issued_by(authority)
+    key = site.public_key()
+    assert isinstance(key, RSAPublicKey)
+    assert key.key_size == 2_048

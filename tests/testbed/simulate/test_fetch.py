@@ -54,3 +54,10 @@ def test_a_name_that_is_not_there_is_no_connection() -> None:
     lab = SimulatedLab()
     (done,) = lab.run(lab.browser.fetch("nobody.example"))
     assert (done.failure, done.connected_s) == (failure.DNS_NXDOMAIN, None)
+
+
+def test_a_browser_gets_the_page_too() -> None:
+    lab = SimulatedLab()
+    (done,) = lab.run(lab.browser.fetch("innocent.example", hello="chrome131"))
+    assert (done.failure, done.status) == ("", 200)
+    assert b"innocent.example" in done.body

@@ -1,0 +1,67 @@
+"""A page over HTTPS in virtual time: by Python's hello, without SNI, and by a browser's recorded hello.
+
+What counts as the page is what counts in a lab (`testbed.workloads.web`): anything else is `blocked`.
+"""
+
+from __future__ import annotations
+
+from testbed.pages import wrong_page
+from testbed.result import Outcome
+from testbed.simulate.fetch import Fetched
+from testbed.virtual.asking import Ask, Asking, rounded
+from testbed.workload import Observation
+from testbed.workloads.web import BROWSER
+
+
+def web(ask: Ask) -> Asking:
+    """A page, as curl asks for it."""
+    return (yield from _fetch(ask))
+
+
+def without_sni(ask: Ask) -> Asking:
+    """A page by its address; the name is said inside TLS only."""
+    address = next(one for one in ask.truth[ask.target.host] if (":" in one) == (ask.target.family == 6))
+    return (yield from _fetch(ask, address=address))
+
+
+def browser(ask: Ask) -> Asking:
+    """A page, as Chrome asks for it."""
+    return (yield from _fetch(ask, hello=BROWSER))
+
+
+def _fetch(ask: Ask, *, address: str = "", hello: str = "") -> Asking:
+    done: Fetched = yield from ask.lab.browser_of(ask.subscriber).fetch(
+        ask.target.host,
+        family=ask.target.family,
+        limit_s=ask.limit_s,
+        source=ask.sources,
+        address=address,
+        sni=not address,
+        hello=hello,
+    )
+    return _observe(ask.target.host, done)
+
+
+def _observe(host: str, done: Fetched) -> Observation:
+    if done.failure:
+        return Observation(
+            outcome=Outcome.BLOCKED,
+            failure=done.failure,
+            seconds=rounded(done.seconds),
+            connect_s=rounded(done.connected_s),
+            tls_s=rounded(done.secured_s),
+            note=done.note,
+        )
+    text = done.body.decode(errors="replace")
+    wrong = wrong_page(host, done.status, text)
+    return Observation(
+        outcome=Outcome.BLOCKED if wrong else Outcome.OK,
+        failure=wrong,
+        seconds=rounded(done.seconds),
+        time_to_first_byte=rounded(done.first_byte_s),
+        goodput=len(done.body) * 8 / done.seconds,
+        bytes=len(done.body),
+        connect_s=rounded(done.connected_s),
+        tls_s=rounded(done.secured_s),
+        note=f"from {done.address}: {text[:120]!r}" if wrong else "",
+    )
