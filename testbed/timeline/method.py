@@ -29,7 +29,7 @@ def policies(manifest: dict[str, Any]) -> str:
         lines = "".join(
             f"<tr><td>{escape(one.what)}</td><td>{escape(GRADES.get(str(one.grade), str(one.grade)))}</td>"
             f"<td>{escape(one.source)}</td></tr>"
-            for one in _sources(str(policy["name"]))
+            for one in (_sources(str(policy["name"])) if policy.get("known", True) else ())
         )
         head = "<tr><th>what</th><th>how well known</th><th>source</th></tr>"
         table = f'<table class="plain"><thead>{head}</thead><tbody>{lines}</tbody></table>' if lines else ""
