@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from testbed.findings import targets_of
@@ -36,7 +37,7 @@ def method(manifest: dict[str, Any], judged: str) -> str:
     )
     further = (
         "Failures carry the strings of OONI's data format df-007. Shares have Wilson score intervals, medians "
-        "order-statistic intervals, both of 95 %. "
+        "order-statistic intervals, both of 95 % (of fewer than six values the range of all, which covers less). "
     ) + (
         "In virtual time hosts and boxes take no time, so no attempt had to be left out or made again."
         if _simulated(manifest)
@@ -74,7 +75,8 @@ def _way(manifest: dict[str, Any]) -> str:
     return f"Packets go by {' - '.join(home)}; the links alone take {trip_s * 1000:g} ms there and back.{other}{slower}"
 
 
-def again(manifest: dict[str, Any]) -> str:
+def again(manifest: dict[str, Any], folder: Path) -> str:
+    """The commands that repeat the run and its decisions; `folder` as it is found from where they are typed."""
     versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
     names = [one["name"] for one in manifest["policies"]]
     leg = names[0] if names else CONTROL
@@ -90,7 +92,7 @@ def again(manifest: dict[str, Any]) -> str:
         "(box.pcap), what it decided (decisions.jsonl), and what the client and the servers saw (client.pcap, "
         "server.pcap). The second line shows the box's decisions again, without a lab."
     )
-    replay = f"./penstock replay {leg} {manifest.get('folder', manifest['run'])}/{leg}/box.pcap"
+    replay = as_typed(["replay", leg, str(folder / leg / "box.pcap")])
     return (
         f"<section><h2>How to repeat it</h2><pre>{escape(as_typed(manifest['command']))}\n{escape(replay)}</pre>"
         f'<p>{escape(said)}</p><p class="about">{escape(versions)}</p></section>'

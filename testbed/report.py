@@ -33,7 +33,7 @@ def write(folder: Path) -> Path:
         _head(rows, manifest),
         *read.sections(folder, drawings),
         method.method(manifest, read.method(manifest)),
-        method.again(manifest),
+        method.again(manifest, folder),
     ]
     title = f"{manifest['scenario']['name']}: {manifest['scenario']['question']}"
     page = (

@@ -67,7 +67,7 @@ class Row:
     time_to_first_byte: float | None  #: from the start, names and handshakes included
     goodput: float | None  #: bit/s of content over `seconds`
     bytes: int | None  #: of content
-    intended: Outcome  #: what the policy means to happen
+    intended: Outcome | None  #: what the policy means to happen; None, in the files "": that is not known
     fidelity: Fidelity
     fidelity_reason: str = ""
     box_added_p99_s: float | None = None  #: the worst of the box's windows during the attempt; None without a box
@@ -112,7 +112,8 @@ class Row:
     def as_dict(self) -> dict[str, str | int | float | None]:
         """The row as it stands in `rows.jsonl`, columns in order."""
         values = ((one.name, getattr(self, one.name)) for one in fields(self))
-        return {name: value.value if isinstance(value, Enum) else value for name, value in values}
+        told = {name: value.value if isinstance(value, Enum) else value for name, value in values}
+        return told | {"intended": self.intended.value if self.intended else ""}
 
 
 _MEASURES = (

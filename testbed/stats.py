@@ -41,6 +41,11 @@ class Median:
     n: int
     coverage: float  #: below 0.95 when there are fewer than six values: then the interval is the whole range
 
+    @property
+    def interval(self) -> str:
+        """What its interval is called: "95 % interval", or of few values by what it covers, "93.8 % interval"."""
+        return f"{percent(min(self.coverage, 0.95))} interval"
+
 
 def percent(share: float) -> str:
     """0.098 -> "9.8 %", 1.0 -> "100 %"."""

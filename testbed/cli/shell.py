@@ -10,7 +10,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,7 +19,7 @@ from testbed.cli import NoResultError, UsageError
 from testbed.cli.exec import add_lab_options, lab_from
 from testbed.emulate.leader import END_OF_INPUT
 from testbed.emulate.outside import LabError
-from testbed.emulate.running import RunningLab
+from testbed.emulate.running import RunningLab, to_box
 from testbed.emulate.terminal import run_here
 from testbed.emulate.tools import MissingToolError
 from testbed.lab import Lab, join
@@ -31,7 +31,7 @@ _HELP = """\
 HOST COMMAND ...   run a command on a host, as in: client curl -sS https://blocked.example/
 box watch [S]      the box's decisions as they are made, until Ctrl-C or for S seconds
 box decisions      the decisions so far
-box rules          the policy in sentences
+box rules          the policy in sentences, how often each rule matched, and what the kernel did for it
 box reload [P]     put policy P (without: the same file, as it is now) in its place; connections stay
 box stats          what the box has measured of itself
 policy [P]         give the box another policy ('none': only forward); without P: which it has
@@ -207,13 +207,13 @@ class Shell:
         answer = self._rules_of(box)
         for sentence in answer["sentences"]:
             print(sentence, flush=True)
-        for rule, hits in answer["hits"].items():
-            print(f"  {rule}: {hits} time{'' if hits == 1 else 's'}", flush=True)
+        for line in counted(answer["hits"], answer.get("kernel") or {}):
+            print(f"  {line}", flush=True)
         return 0
 
     def _reload(self, box: str, words: list[str]) -> int:
         with self._lab.box(box) as conversation:
-            request = {"do": "reload"} | ({"policy": words[0]} if words else {})
+            request = {"do": "reload"} | ({"policy": to_box(words[0])} if words else {})
             print(f"{box}: {conversation.ask(request)['policy']}", flush=True)
         return 0
 
@@ -248,6 +248,20 @@ _BOX_WORDS: dict[str, Callable[[Shell, str, list[str]], int]] = {
     "watch": Shell._watch,
     "decisions": Shell._decisions,
 }
+
+
+def counted(hits: Mapping[str, int], kernel: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
+    """How often each rule matched, and what the kernel did to its flows; last, to flows that no rule touched."""
+    named = dict.fromkeys([*hits, *(rule for rule in kernel if rule)])
+    for rule in [*named, *([""] if "" in kernel else [])]:
+        times = hits.get(rule, 0)
+        parts = [f"{times} time{'' if times == 1 else 's'}"] if rule else []
+        did = [
+            f"{what} {one['packets']} packet{'' if one['packets'] == 1 else 's'} of {one['bytes']} bytes"
+            for what, one in kernel.get(rule, {}).items()
+        ]
+        parts += [f"the kernel: {', '.join(did)}"] if did else []
+        yield f"{rule or 'flows that no rule can touch'}: {'; '.join(parts)}"
 
 
 def told(decision: dict[str, Any]) -> str:

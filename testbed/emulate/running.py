@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from middlebox.drivers.log import decisions
+from middlebox.load import shipped as shipped_policies
 from testbed.emulate.hosts import Conversation, Host
 from testbed.emulate.outside import LabError, Line
 from testbed.sites import Site
@@ -122,7 +123,7 @@ class RunningLab:
 
         A shipped name, a path, or a text. Raises LabError with what is wrong with it, and then nothing has changed.
         """
-        source = str(policy.absolute()) if isinstance(policy, Path) else policy
+        source = to_box(policy)
         for name in self.boxes:
             with self.box(name) as conversation:
                 conversation.ask({"do": "reload", "policy": source})
@@ -166,3 +167,15 @@ class RunningLab:
 
     def __del__(self) -> None:
         self.close()
+
+
+def to_box(policy: str | Path) -> str:
+    """A policy as a box is told of it: a shipped name or a text as it is, a path from the root on.
+
+    A box works in a folder of its own, where a relative path of whoever speaks to it leads elsewhere.
+    """
+    if isinstance(policy, str) and ("\n" in policy or policy in shipped_policies()):
+        return policy
+    path = Path(policy)
+    named = isinstance(policy, Path) or os.sep in policy or path.suffix in (".yaml", ".yml") or path.is_file()
+    return str(path.absolute()) if named else str(policy)

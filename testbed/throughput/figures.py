@@ -61,7 +61,7 @@ def goodputs(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
         bare(axis)
     axes[0].set_yticks(range(len(targets)), targets)
     axes[0].set_ylim(len(targets) - 0.5, -0.5)
-    figure.supxlabel("goodput, bit/s, logarithmic (line: 95 % interval of the median)", fontsize=8.5)
+    figure.supxlabel("goodput, bit/s, logarithmic (line: interval of the median)", fontsize=8.5)
     handles = [
         dot("o", VERMILION, "meant by the policy"),
         dot("s", BLUE, "not meant by the policy"),

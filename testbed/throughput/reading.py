@@ -20,7 +20,8 @@ from testbed.workloads.transfer import STALL_S
 _TITLES = {
     "goodputs": (
         "Goodput by policy and target",
-        "Medians with their 95 % intervals; grey: the same target in the control. Where nothing got through, a cross "
+        "Medians with their intervals (95 %, or the range of fewer than six attempts); grey: the same target in the "
+        "control. Where nothing got through, a cross "
         "stands at the left.",
     ),
     "over-time": (

@@ -118,7 +118,7 @@ def _slowed(cell: Cell, control: Cell | None) -> str:
         return f"{text} The client saw {why}.{came}"
     if cell.goodput:
         to = f", {times(cell.ratio)} of the control's" if cell.ratio else ""
-        text += f" Its goodput was {rate(cell.goodput.value)} (95 % interval {rates(cell.goodput)}){to}"
+        text += f" Its goodput was {rate(cell.goodput.value)} ({cell.goodput.interval} {rates(cell.goodput)}){to}"
         wanted = expected(cell)
         if wanted and cell.rate:
             apart = 100 * (cell.goodput.value / wanted - 1)

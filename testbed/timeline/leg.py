@@ -65,6 +65,7 @@ class Leg:
     slowed_by: str = ""  #: who carries out what the policy slows
     watch: BoxWatch | None = None
     repeat: int = 1  #: which time it is that this policy is gone through
+    known: bool = True  #: the scenario says what this policy means; it does so of shipped ones alone
     held_s: float | None = field(init=False)  #: after which tools connect anew
     rows: Rows = field(init=False)
     clock: Clock = field(init=False)
@@ -92,6 +93,7 @@ class Leg:
             watch=self.watch,
             serving=self.serving,
             repeat=self.repeat,
+            own=None if self.known else self.policy,
         )
 
     def measure(self) -> None:

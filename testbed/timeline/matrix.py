@@ -15,7 +15,7 @@ from testbed.findings import Check, policies_of
 from testbed.result import CONTROL
 from testbed.stats import Share, wilson
 from testbed.timeline.picking import Group, group, placed
-from testbed.timeline.rows import CONNECT, STAY, TRANSFER
+from testbed.timeline.rows import CONNECT, REPEAT, STAY, TRANSFER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,9 +72,10 @@ class Cell:
     outage_s: float | None  #: the longest
     control_outage_s: float | None
     recovery_s: float | None  #: after the policy's end, the longest
+    stayed_after: bool  #: there are probes of the time after its end, whose word can be taken
     reconnects: int
     renews: bool  #: it was made to connect anew, which is an outage of its own
-    meant: Class
+    meant: Class | None  #: None: what this policy means is not known to the scenario
     by_chance: bool
 
     @property
@@ -114,6 +115,11 @@ class Cell:
         """Whether it is what the policy says; where only chance decides, any of the three is."""
         return self.word is not Class.UNKNOWN and (self.by_chance or self.word is self.meant)
 
+    @property
+    def off(self) -> bool:
+        """Whether it is known to be not what the policy says."""
+        return self.meant is not None and self.word is not Class.UNKNOWN and not self.as_meant
+
 
 def cells(rows: pd.DataFrame, manifest: dict[str, Any]) -> list[Cell]:
     """One cell for each policy and actor; the control stands in each of them."""
@@ -132,7 +138,11 @@ def _cell(
     scenario = manifest["scenario"]
     tool, host = str(actor["tool"]), str(actor["subscriber"])
     mine = rows[rows["subscriber"] == host]
-    here = mine[(mine["policy"] == policy) & mine["in_phase"].isin(ruled)]
+    known = knows(manifest, policy)
+    # a leg in which the box or the tool's server died while the policy was awake tells of that, and not of the policy
+    dead = _dead(mine[(mine["policy"] == policy) & mine["phase"].isin(ruled)])
+    there = rows[(rows["policy"] == policy) & ~_repeat(rows).isin(dead)]
+    here = there[(there["subscriber"] == host) & there["in_phase"].isin(ruled)]
     transfers = here[here["workload"] == TRANSFER]
     renews = bool(tool) and scenario["held_s"] is not None and policy not in scenario["left_open"]
     held_s = scenario["held_s"] * scenario["slowdown"] * scenario["stretch"] if renews else 0.0
@@ -142,12 +152,12 @@ def _cell(
     held_s = float(anew.min()) if len(anew) and renews else held_s
     up = tries[tries["outcome"] == "ok"]
     beside = [str(one["subscriber"]) for one in scenario["actors"] if not one["tool"]]
-    other = rows[(rows["policy"] == policy) & rows["in_phase"].isin(ruled) & rows["subscriber"].isin(beside)]
+    other = there[there["in_phase"].isin(ruled) & there["subscriber"].isin(beside)]
     control = mine[mine["policy"] == CONTROL]
     awake = transfers[transfers["phase"].isin(ruled)]  # not those that began a moment before it woke up
     meant = awake["intended"].mode().iloc[0] if len(awake) else "ok"
-    after = mine[(mine["policy"] == policy) & (mine["workload"] == STAY)]
-    dead = bool((here["fidelity"] == "none").any())
+    stays = _stays(here)
+    after = _stays(there[there["subscriber"] == host])
     return Cell(
         policy=policy,
         actor=str(actor["name"]),
@@ -156,31 +166,59 @@ def _cell(
         held=group(transfers[transfers["since_s"] < held_s]),
         control=group(control[control["workload"] == TRANSFER]),
         direct=group(other[other["workload"] == TRANSFER]).goodput,
-        # the probes of a leg in which something died tell of that and not of the policy
-        answered=wilson(0, 0) if dead else _answered(manifest, policy, str(actor["name"])),
+        answered=_answered(manifest, policy, str(actor["name"]), dead),
         control_answered=_answered(manifest, CONTROL, str(actor["name"])),
         tries=wilson(len(tries) - len(up), len(tries)),
         to_tunnel_s=_middle(up["time_to_tunnel_s"]),
         attempts=_middle(up["tunnel_attempts"]),
-        rtt_s=_middle(here[here["workload"] == STAY]["rtt_s"]),
-        direct_rtt_s=_middle(other[other["workload"] == STAY]["rtt_s"]),
-        outage_s=_worst(here[here["workload"] == STAY]["longest_outage_s"]),
-        control_outage_s=_worst(control[control["workload"] == STAY]["longest_outage_s"]),
+        rtt_s=_middle(stays["rtt_s"]),
+        direct_rtt_s=_middle(_stays(other)["rtt_s"]),
+        outage_s=_worst(stays["longest_outage_s"]),
+        control_outage_s=_worst(_stays(control)["longest_outage_s"]),
         recovery_s=_worst(after["recovery_s"]),
+        stayed_after=bool((after["started_s"] > stays["started_s"].max()).any()),
         reconnects=int(here["reconnects"].sum()),
         renews=renews,
-        meant=_CLASS[str(meant)],
-        by_chance=any(
+        meant=_CLASS[str(meant)] if known else None,
+        by_chance=known
+        and any(
             one["by_chance"] and one["policy"] == policy and (one["tools"] is None or tool in one["tools"])
             for one in scenario["meant"]
         ),
     )
 
 
-def _answered(manifest: dict[str, Any], policy: str, actor: str) -> Share:
-    """The probes of all legs under a policy; of a leg whose box or server died none are known."""
+def knows(manifest: dict[str, Any], policy: str) -> bool:
+    """Whether the scenario says what this policy means: only of its own ones, as they are shipped."""
+    told: dict[str, Any] = next((one for one in manifest["policies"] if one["name"] == policy), {})
+    return bool(told.get("known", policy in manifest["scenario"]["policies"]))
+
+
+def _repeat(rows: pd.DataFrame) -> pd.Series[int]:
+    """Which time through the timeline each row belongs to, from 0."""
+    return rows["attempt"] // REPEAT
+
+
+def _dead(rows: pd.DataFrame) -> list[int]:
+    """The legs without a result: by the row of the whole phase or, where the lab ended before it, by any row."""
+    found = []
+    for repeat, leg in rows.groupby(_repeat(rows)):
+        whole = leg[leg["workload"] == STAY]
+        lost = (whole if len(whole) else leg)["fidelity"] == "none"
+        if lost.any():
+            found.append(int(str(repeat)))
+    return found
+
+
+def _stays(rows: pd.DataFrame) -> pd.DataFrame:
+    """Whole phases in which nothing died."""
+    return rows[(rows["workload"] == STAY) & (rows["fidelity"] != "none")]
+
+
+def _answered(manifest: dict[str, Any], policy: str, actor: str, dead: Sequence[int] = ()) -> Share:
+    """The probes of all legs under a policy, but for those in which something died."""
     legs = [leg.get("anew", {}).get(actor) for leg in manifest["legs"] if leg["policy"] == policy]
-    there = [one for one in legs if one]
+    there = [one for repeat, one in enumerate(legs) if one and repeat not in dead]
     return wilson(sum(int(one["answered"]) for one in there), sum(int(one["probes"]) for one in there))
 
 
@@ -206,10 +244,9 @@ def checks(found: Sequence[Cell], manifest: dict[str, Any], rows: pd.DataFrame) 
         if not through.ok.n or through.ok.value < _COMES_THROUGH:
             down.append(f"{tool} ({through.ok.hits} of {through.ok.n} came through)")
     made.append(Check("every tool comes up and carries without a policy" + _listed(down), not down, lab=True))
-    shipped = set(manifest["scenario"]["policies"])
-    own = [one for one in found if one.policy in shipped and one.word is not Class.UNKNOWN]
-    off = [f"{_named(one)} is {one.word.value}, meant {one.meant.value}" for one in own if not one.as_meant]
-    if own:
+    known = [one for one in found if one.meant is not None and one.word is not Class.UNKNOWN]
+    off = [f"{_named(one)} is {one.word.value}, meant {one.meant.value}" for one in known if one.meant and one.off]
+    if known:
         made.append(Check("each policy does to each tool what it says" + _listed(off), not off))
     return made
 

@@ -29,7 +29,7 @@ def policies(manifest: dict[str, Any]) -> str:
         lines = "".join(
             f"<tr><td>{escape(one.what)}</td><td>{escape(GRADES.get(str(one.grade), str(one.grade)))}</td>"
             f"<td>{escape(one.source)}</td></tr>"
-            for one in _sources(str(policy["name"]))
+            for one in (_sources(str(policy["name"])) if policy.get("known", True) else ())
         )
         head = "<tr><th>what</th><th>how well known</th><th>source</th></tr>"
         table = f'<table class="plain"><thead>{head}</thead><tbody>{lines}</tbody></table>' if lines else ""
@@ -80,7 +80,7 @@ def method(manifest: dict[str, Any]) -> str:
         "each from an address of its own. Who has a tool connects before the first transfer, and connects anew when "
         f"nothing was heard through it for {scenario['patience_s']:g} s. A transfer counts for the phase in which nine "
         "tenths of its time lie (six, if it failed). Shares have Wilson score intervals, medians order-statistic "
-        "intervals, both of 95 %. "
+        "intervals, both of 95 % (of fewer than six values the range of all, which covers less). "
         f"A row during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or added "
         f"more "
         f"than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, and so is "

@@ -17,11 +17,11 @@ from testbed.manifest import read as read_manifest
 from testbed.page import STYLE
 from testbed.result import CONTROL, read_rows
 from testbed.timeline import figures, method, tables
-from testbed.timeline.matrix import Cell, cells
+from testbed.timeline.matrix import Cell, cells, knows
 from testbed.timeline.run import SERIES
 from testbed.timeline.series import read_series
 from testbed.timeline.symptoms import Answer, answers, symptoms
-from testbed.timeline.telling import sentences
+from testbed.timeline.telling import NOT_KNOWN, sentences
 from testbed.timeline.values import Kind
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
 def _symptoms(folder: Path, rows: pd.DataFrame, manifest: dict[str, Any]) -> list[str]:
     found, said = symptoms(rows, manifest), answers(rows, manifest)
     parts = [_plainly(said)] if said else []
+    strange = [policy for policy in policies_of(manifest)[1:] if not knows(manifest, policy)]
+    parts += [f"<p>{escape(policy)}: {escape(NOT_KNOWN)}</p>" for policy in strange]
     for policy in policies_of(manifest)[1:]:
         parts.append(
             f"<section><h2>What people notice{_under(manifest, policy)}</h2><p>Each cell: what a person would say, how "
@@ -109,11 +111,14 @@ def _symptoms(folder: Path, rows: pd.DataFrame, manifest: dict[str, Any]) -> lis
 
 
 def _plainly(said: Sequence[Answer]) -> str:
-    words = {True: "Yes", False: "Not in this run"}
     items = "".join(
-        f"<li><b>{words[one.held]}: {escape(one.text)}.</b> <small>{escape(one.measured)}.</small></li>" for one in said
+        f"<li><b>{_held(one)}: {escape(one.text)}.</b> <small>{escape(one.measured)}.</small></li>" for one in said
     )
     return f'<section><h2>The answer in plain words</h2><ul class="plainwords">{items}</ul></section>'
+
+
+def _held(one: Answer) -> str:
+    return "Yes" if one.held else "Not in this run" if one.known else "No result"
 
 
 def _under(manifest: dict[str, Any], policy: str) -> str:

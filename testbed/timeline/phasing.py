@@ -13,9 +13,16 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from middlebox.load import shipped
 from middlebox.policy import Policy
 
 _FILE = re.compile(r"^file:\s*(?!/)(.+)$")
+
+
+def as_shipped(policy: Policy) -> bool:
+    """Whether it is the shipped policy of its name, by its text: not before `phased` has changed that."""
+    path = shipped().get(policy.name)
+    return path is not None and path.read_text(encoding="utf-8") == policy.source_text
 
 
 def phased(policy: Policy, phases: Sequence[str], folder: Path) -> Policy:

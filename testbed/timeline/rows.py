@@ -5,12 +5,15 @@ A row during which the box or the tool's server was dead has no result, whatever
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from middlebox.intent import intended
+from middlebox.policy import Policy
 from testbed.fidelity import WITHOUT_BOX, BoxWatch, Judgement
 from testbed.result import Fidelity, Outcome, Row
 from testbed.slowed_by import of_row
@@ -22,7 +25,7 @@ TRANSFER, CONNECT, STAY = "transfer", "connect", "stay"  #: workloads of a timel
 #: seconds that a box may add to one packet in a hundred before a row is suspect. Nothing here is a race that a late box
 #: loses; a tenth of a second is what people begin to notice, and less than what the mildest of the policies does
 MAX_ADDED_S = 0.1
-_REPEAT = 10_000  #: attempts of the second time through a timeline are counted from here on
+REPEAT = 10_000  #: attempts of the second time through a timeline are counted from here on
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class Rows:
     watch: BoxWatch | None
     serving: Mapping[str, Serving]
     repeat: int
+    own: Policy | None = None  #: the policy, if the scenario does not know what it means
     _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -74,7 +78,7 @@ class Rows:
                 fidelity=Fidelity.NONE, reason=seen.note, added_p99_s=judged.added_p99_s, drops=judged.drops
             )
         access = self.timeline.network.node(actor.subscriber).access
-        meant = self.timeline.means(self.policy, phase, access=access, tool=actor.tool, transfer=transfer)
+        means = self._means(actor, phase, access, transfer)
         with self._lock:
             self._counts[actor.name, workload, target] += 1
             number = self._counts[actor.name, workload, target]
@@ -90,7 +94,7 @@ class Rows:
                 tool=actor.tool,
                 workload=workload,
                 target=target,
-                attempt=number + _REPEAT * (self.repeat - 1),
+                attempt=number + REPEAT * (self.repeat - 1),
                 phase=phase,
                 started_s=round(begin_s, 6),
                 outcome=seen.outcome,
@@ -99,7 +103,7 @@ class Rows:
                 time_to_first_byte=seen.time_to_first_byte,
                 goodput=None if seen.goodput is None else round(seen.goodput, 1),
                 bytes=seen.bytes,
-                intended=meant.outcome if meant else Outcome.OK,
+                intended=means,
                 fidelity=judged.fidelity,
                 fidelity_reason=judged.reason,
                 box_added_p99_s=judged.added_p99_s,
@@ -109,10 +113,24 @@ class Rows:
                 connect_s=seen.connect_s,
                 tls_s=seen.tls_s,
                 note=seen.note,
-                slowed_by=of_row(self.slowed_by, meant.outcome if meant else Outcome.OK),
+                slowed_by=self.slowed_by if means is None else of_row(self.slowed_by, means),
                 **_rounded(measures),
             )
         )
+
+    def _means(self, actor: Actor, phase: str, access: str, transfer: str) -> Outcome | None:
+        """What the policy means, as the scenario says of a shipped one; of another, what its rules say of a name."""
+        if self.own is None:
+            meant = self.timeline.means(self.policy, phase, access=access, tool=actor.tool, transfer=transfer)
+            return meant.outcome if meant else Outcome.OK
+        awake = [rule for rule in self.own.rules if not rule.when.phases or phase in rule.when.phases]
+        if not awake:
+            return Outcome.OK
+        if actor.tool or not transfer:  # a tool's packets name nothing that the rules could be asked about
+            return None
+        asked = self.timeline.transfer(transfer)
+        policy = dataclasses.replace(self.own, rules=tuple(awake))
+        return Outcome(intended(policy, name=asked.host, resolves=False, size=asked.bytes))
 
 
 def _rounded(measures: Mapping[str, Any]) -> dict[str, Any]:

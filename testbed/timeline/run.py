@@ -20,7 +20,7 @@ from testbed.run import Ran, Recorder, new_folder
 from testbed.slowed_by import slowed_by
 from testbed.timeline.judging import checks
 from testbed.timeline.leg import Leg, TimelineLab
-from testbed.timeline.phasing import phased
+from testbed.timeline.phasing import as_shipped, phased
 from testbed.timeline.rows import MAX_ADDED_S
 from testbed.timeline.series import Series
 from testbed.timeline.values import Timeline
@@ -62,8 +62,11 @@ def run(
     `workers`: processes of each box; `stage`: what is measured now; `passed`: how many of `total_s` seconds are over.
     """
     ruled = [phase.name for phase in timeline.phases if phase.ruled]
+    known = {one.name for one in policies if one.name in timeline.policies and as_shipped(one)}
     policies = [phased(policy, ruled, folder / "policies") for policy in policies]
-    texts = [{"name": one.name, "about": one.about, "text": one.source_text} for one in policies]
+    texts = [
+        {"name": one.name, "about": one.about, "text": one.source_text, "known": one.name in known} for one in policies
+    ]
     described: Any = timeline  # it asks for a dataclass with a network
     manifest = manifests.begin(described, run=folder.name, seed=seed, policies=texts, command=command)
     manifest["limits"]["added_p99_s"] = MAX_ADDED_S
@@ -82,7 +85,7 @@ def run(
                     stage(f"{name}, {phase}")
                     passed(before_s + seconds)
 
-                leg = _leg(timeline, policy, repeat, manifest, folder, record, tick, workers)
+                leg = _leg(timeline, policy, repeat, manifest, folder, record, tick, workers, known=name in known)
                 manifest["legs"].append(leg)
                 manifests.write(folder, manifest)
                 behind_s += timeline.seconds
@@ -103,6 +106,8 @@ def _leg(
     record: Callable[[Row], None],
     tick: Callable[[float, str], None],
     workers: int,
+    *,
+    known: bool,
 ) -> dict[str, Any]:
     """Measure one leg in a lab of its own; return what the manifest keeps of it."""
     where = folder_of(policy.name if policy else CONTROL, repeat)
@@ -134,6 +139,7 @@ def _leg(
             slowed_by=slowed_by(policy, lab.box_stats(running.boxes[0]) if running.boxes else None),
             watch=watch,
             repeat=repeat,
+            known=known,
         )
         try:
             leg.measure()

@@ -98,7 +98,7 @@ def symptom_numbers(found: Sequence[Symptom], policy: str) -> str:
         "access",
         "in a word",
         "came through",
-        "median time of those (95 % interval)",
+        "median time of those (its interval)",
         "control",
         "failures",
         "left out",
@@ -128,7 +128,7 @@ def tool_matrix(found: Sequence[Cell], manifest: dict[str, Any]) -> str:
 
 def _tool(one: Cell) -> str:
     if one.word is Class.UNKNOWN:
-        return f'<td class="w-none differs"><b>no result</b><small>{one.fresh.left_out} left out</small></td>'
+        return f'<td class="w-none"><b>no result</b><small>{one.fresh.left_out} left out</small></td>'
     lines = [f"{one.fresh.ok.hits} of {one.fresh.ok.n} came through"] if one.fresh.ok.n else []
     if one.answered.n:
         lines.append(f"{one.answered.value:.0%} of probes")
@@ -141,8 +141,8 @@ def _tool(one: Cell) -> str:
     if one.outage_s and one.outage_s > (one.control_outage_s or 0) + 1:
         lines.append(f"{one.outage_s:.0f} s without")
     small = "".join(f"<small>{escape(line)}</small>" for line in lines)
-    mark = "" if one.as_meant else " differs"
-    meant = "" if one.as_meant else f"<small>meant: {one.meant.value}</small>"
+    mark = " differs" if one.off else ""
+    meant = f"<small>meant: {one.meant.value}</small>" if one.meant and one.off else ""
     return f'<td class="w-{one.word.value}{mark}"><b>{one.word.value}</b>{small}{meant}</td>'
 
 
@@ -155,7 +155,7 @@ def tool_numbers(found: Sequence[Cell], policy: str) -> str:
         words = [
             one.actor,
             one.word.value,
-            "by chance" if one.by_chance else one.meant.value,
+            "by chance" if one.by_chance else one.meant.value if one.meant else "not known",
             str(one.fresh.ok) if one.fresh.ok.n else "-",
             f"{one.held.ok.hits} of {one.held.ok.n}" if one.held.ok.n else "-",
             f"{one.answered.value:.0%} of {one.answered.n}" if one.answered.n else "-",

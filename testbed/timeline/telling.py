@@ -9,9 +9,12 @@ from typing import Any
 from testbed.findings import policies_of
 from testbed.manifest import read as read_manifest
 from testbed.result import read_rows
-from testbed.timeline.matrix import Cell, Class, cells
+from testbed.timeline.matrix import Cell, Class, cells, knows
 from testbed.timeline.symptoms import Answer, Symptom, Word, answers, phases_of, symptoms, ways_of
 from testbed.timeline.values import Kind
+
+#: of a policy of the user's own, or a changed copy of a shipped one
+NOT_KNOWN = "What this policy means is not known to the scenario, which knows its own policies as they are shipped."
 
 
 def summary(folder: Path) -> str:
@@ -26,12 +29,13 @@ def summary(folder: Path) -> str:
     noticed, said = symptoms(rows, manifest), answers(rows, manifest)
     parts = ["\n".join(_symptoms(noticed, manifest, policy)) for policy in policies_of(manifest)[1:]]
     parts.append("\n".join(answered(one) for one in said))
+    parts += [f"{policy}: {NOT_KNOWN}" for policy in policies_of(manifest)[1:] if not knows(manifest, policy)]
     return "\n\n".join(part for part in parts if part)
 
 
 def answered(one: Answer) -> str:
     """A claim and what was measured of it."""
-    return f"{'Yes' if one.held else 'Not so'}: {one.text} ({one.measured})."
+    return f"{'Yes' if one.held else 'Not so' if one.known else 'No result'}: {one.text} ({one.measured})."
 
 
 def sentences(policy: str, found: Sequence[Cell]) -> list[str]:
@@ -65,14 +69,19 @@ def sentences(policy: str, found: Sequence[Cell]) -> list[str]:
         said.append(
             f"After its end the tools answered again within {slowest.recovery_s:.1f} s, {slowest.actor} as the last."
         )
-    never = [one.actor for one in tools if one.recovery_s is None]
+    never = [one.actor for one in tools if one.recovery_s is None and one.stayed_after]
     if never:
         said.append(f"No answer any more until the end of the run: {', '.join(never)}.")
-    hit = [one for one in here if not one.tool and one.word is not Class.UNTOUCHED]
+    hit = [one for one in here if not one.tool and one.word in (Class.BLOCKED, Class.DEGRADED)]
     said += [f"Who used no tool was hit as well: {one.actor} ({', '.join(one.reasons)})." for one in hit]
-    off = [f"{one.actor} (meant {one.meant.value}, found {one.word.value})" for one in here if not one.as_meant]
+    lost = [one.actor for one in here if not one.tool and one.word is Class.UNKNOWN]
+    if lost:
+        said.append(f"No result for who used no tool: {', '.join(lost)}.")
+    off = [f"{one.actor} (meant {one.meant.value}, found {one.word.value})" for one in here if one.meant and one.off]
     if off:
         said.append(f"Not as the policy says: {', '.join(off)}.")
+    if any(one.meant is None for one in here):
+        said.append(NOT_KNOWN)
     return said
 
 
@@ -82,7 +91,7 @@ def _tools(found: Sequence[Cell], manifest: dict[str, Any]) -> list[str]:
     lines = [["", *policies]]
     for actor in manifest["scenario"]["actors"]:
         name = str(actor["name"])
-        words = [there[policy, name].word.value + ("" if there[policy, name].as_meant else " !") for policy in policies]
+        words = [there[policy, name].word.value + (" !" if there[policy, name].off else "") for policy in policies]
         lines.append([name, *words])
     return _aligned(lines)
 

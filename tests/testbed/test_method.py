@@ -27,10 +27,12 @@ def test_addresses_that_were_used_twice_are_owned_up_to(tmp_path: Path) -> None:
     assert "5 attempts had to use an address a second time." in method.method(manifest, "It was judged.")
 
 
-def test_how_to_repeat_is_a_command_and_a_replay(tmp_path: Path) -> None:
-    text = method.again(run_of(tmp_path, []))
-    assert "<pre>./penstock run pretended\n./penstock replay sni-drop " in text
-    assert f"{tmp_path.name}/sni-drop/box.pcap</pre>" in text
+def test_how_to_repeat_is_a_command_and_a_replay_of_a_capture_that_is_where_it_says(tmp_path: Path) -> None:
+    text = method.again(run_of(tmp_path, []), tmp_path)
+    assert f"<pre>./penstock run pretended\n./penstock replay sni-drop {tmp_path}/sni-drop/box.pcap</pre>" in text
+    (tmp_path / "again").mkdir()
+    text = method.again(run_of(tmp_path / "again", []), Path("runs/a run"))
+    assert "./penstock replay sni-drop &#x27;runs/a run/sni-drop/box.pcap&#x27;</pre>" in text
 
 
 def test_a_network_that_was_slowed_down_is_owned_up_to(tmp_path: Path) -> None:
@@ -44,8 +46,8 @@ def test_a_network_that_was_slowed_down_is_owned_up_to(tmp_path: Path) -> None:
 
 def test_a_run_in_virtual_time_says_that_it_repeats_to_the_byte(tmp_path: Path) -> None:
     real = run_of(tmp_path, [])
-    manifest = real | {"backend": "simulate", "folder": "mine"}
-    assert "byte for byte" in method.again(manifest)
-    assert "mine/sni-drop/box.pcap" in method.again(manifest)
+    manifest = real | {"backend": "simulate"}
+    assert "byte for byte" in method.again(manifest, Path("mine"))
+    assert "mine/sni-drop/box.pcap" in method.again(manifest, Path("mine"))
     assert "no attempt had to be left out" in method.method(manifest, "")
-    assert "byte for byte" not in method.again(real)
+    assert "byte for byte" not in method.again(real, Path("mine"))

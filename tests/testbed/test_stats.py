@@ -115,3 +115,8 @@ def test_few_values_have_the_whole_range_as_their_interval() -> None:
     assert found.coverage < 0.95
     assert ratio([], [1]) is None
     assert ratio([0.0], [1]) is None
+
+
+def test_an_interval_of_few_values_is_called_by_what_it_covers() -> None:
+    called = {n: made.interval for n in (2, 5, 6, 30) if (made := middle(range(n)))}
+    assert called == {2: "50 % interval", 5: "93.8 % interval", 6: "95 % interval", 30: "95 % interval"}

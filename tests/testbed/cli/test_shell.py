@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from testbed.cli import main
-from testbed.cli.shell import told
+from testbed.cli.shell import counted, told
 from testbed.scenario import find
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +52,8 @@ def test_a_session_with_a_box(tmp_path: Path) -> None:
     assert "This is innocent.example" in done.stdout
     assert "curl: (28)" in done.stderr
     assert "[sni]" in done.stdout
-    assert "  sni: 1 time\n" in done.stdout
+    assert "  sni: 1 time; the kernel: dropped " in done.stdout
+    assert "  flows that no rule can touch: the kernel: let by " in done.stdout
     assert "alive: true" in done.stdout
     assert "box: one-name" in done.stdout
     assert "This is blocked.example" in done.stdout
@@ -132,3 +133,28 @@ def test_a_decision_is_told_in_one_line() -> None:
     line = told(decision)
     assert line.split(" ", 1)[1] == "box tcp 10.0.0.1:1>203.0.113.10:443 pass, 6 injected [sni] it matched"
     assert line[8:12] == ".123"
+
+
+def test_what_the_kernel_did_is_told_for_each_rule_and_for_the_flows_of_none() -> None:
+    kernel = {
+        "": {"let by": {"packets": 1, "bytes": 60}},
+        "policer": {"passed": {"packets": 20, "bytes": 30_000}, "dropped": {"packets": 2, "bytes": 3_000}},
+    }
+    assert list(counted({"policer": 1, "sni": 3}, kernel)) == [
+        "policer: 1 time; the kernel: passed 20 packets of 30000 bytes, dropped 2 packets of 3000 bytes",
+        "sni: 3 times",
+        "flows that no rule can touch: the kernel: let by 1 packet of 60 bytes",
+    ]
+    assert list(counted({"sni": 0}, {"gone": {"passed": {"packets": 1, "bytes": 2}}}))[1].startswith("gone: 0 times; ")
+
+
+@pytest.mark.lab
+def test_a_box_is_given_a_policy_by_a_path_as_the_caller_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    (tmp_path / "rel.yaml").write_text(POLICY.replace("one-name", "another"))
+    monkeypatch.chdir(tmp_path)
+    done = shell("box reload rel.yaml\nbox rules\n", "--topology", "small", "--policy", "p.yaml")
+    assert "box: another\n" in done.stdout, done.stderr
+    assert done.returncode == 0

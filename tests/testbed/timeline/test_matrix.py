@@ -9,6 +9,7 @@ import pytest
 
 from testbed.result import CONTROL, Fidelity, Outcome, Row, read_rows
 from testbed.timeline.matrix import Cell, Class, cells, checks
+from testbed.timeline.telling import sentences
 from testbed.timeline.values import Kind
 from tests.testbed.timeline.pretended import POLICY, TIMELINE
 from tests.testbed.timeline.written import good, row, run_of, stayed, tried, whole
@@ -121,3 +122,33 @@ def test_a_tool_whose_rows_cannot_be_trusted_has_no_result(tmp_path: Path) -> No
 def run_of_again(folder: Path, some: list[Row]) -> dict[str, object]:
     (folder / "again").mkdir()
     return run_of(folder / "again", [*good(policy=CONTROL), *some], TIMELINE)
+
+
+def test_of_a_policy_that_is_not_the_shipped_one_nothing_is_meant_and_no_check_fails(tmp_path: Path) -> None:
+    rows, made = whole(tmp_path, Kind.MATRIX)
+    made["policies"][0]["known"] = False
+    found = cells(rows, made)
+    assert {(one.meant, one.off, one.by_chance) for one in found} == {(None, False, False)}
+    assert [one.word for one in found if one.tool] == [Class.BLOCKED]
+    assert [check.lab for check in checks(found, made, rows)] == [True, True]
+
+
+def test_where_the_box_died_half_way_there_is_no_word_and_no_blame(tmp_path: Path) -> None:
+    gone = {"outcome": Outcome.NO_RESULT, "failure": "", "fidelity": Fidelity.NONE, "fidelity_reason": "box died"}
+    some = [
+        *(row(who, at_s, intended=Outcome.BLOCKED) for who in ("anna", "vpn") for at_s in range(22, 40, 2)),
+        *(row(who, at_s, **gone) for who in ("anna", "vpn") for at_s in range(40, 68, 2)),  # type: ignore[arg-type]
+        *(dataclasses.replace(stayed(who, "during", outage_s=28), **gone) for who in ("anna", "vpn")),  # type: ignore[arg-type]
+        *(dataclasses.replace(stayed(who, "after", outage_s=30), **gone) for who in ("anna", "vpn")),  # type: ignore[arg-type]
+    ]
+    probes = {"probes": 50, "answered": 20, "longest_outage_s": 28.0}
+    open_ = dataclasses.replace(TIMELINE, left_open=(POLICY,))
+    told = {"anna": probes, "anna, VPN": probes}
+    made = run_of(tmp_path, [*good(policy=CONTROL), *some], open_, anew=told)
+    rows = read_rows(tmp_path)
+    found = cells(rows, made)
+    assert [(one.word, one.outage_s, one.off, one.stayed_after) for one in found] == [
+        (Class.UNKNOWN, None, False, False)
+    ] * 2
+    assert [(check.lab, check.held) for check in checks(found, made, rows)] == [(True, False), (True, True)]
+    assert sentences(POLICY, found) == ["No result for: anna, VPN.", "No result for who used no tool: anna."]

@@ -9,7 +9,7 @@ import pytest
 
 from middlebox.load import shipped
 from middlebox.policy import Policy
-from testbed.timeline.phasing import phased
+from testbed.timeline.phasing import as_shipped, phased
 
 
 def _words(match: object) -> str:
@@ -52,3 +52,12 @@ def test_lists_in_files_beside_the_policy_are_still_found(tmp_path: Path) -> Non
     policy = Policy.load(tmp_path / "mine.yaml")
     found = phased(policy, ["during"], tmp_path / "policies")
     assert found.lists == policy.lists
+
+
+def test_an_edited_copy_that_keeps_its_name_is_not_the_shipped_policy(tmp_path: Path) -> None:
+    shipped = Policy.load("vpn-police")
+    (tmp_path / "same.yaml").write_text(shipped.source_text)
+    (tmp_path / "edited.yaml").write_text(shipped.source_text + "# mine\n")
+    (tmp_path / "own.yaml").write_text(shipped.source_text.replace("vpn-police", "own-police"))
+    loaded = {name: Policy.load(tmp_path / f"{name}.yaml") for name in ("same", "edited", "own")}
+    assert [as_shipped(one) for one in (shipped, *loaded.values())] == [True, True, False, False]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from middlebox.policy import Policy
 from testbed.fidelity import BoxWatch
 from testbed.result import Fidelity, Outcome, Row
 from testbed.timeline.rows import MAX_ADDED_S, TRANSFER, Rows
@@ -16,7 +18,14 @@ from tests.testbed.timeline.pretended import POLICY, TIMELINE
 
 
 def _made(
-    seen: Observation, *, stats: dict[str, Any] | None = None, dead: str = "", phase: str = "during", repeat: int = 1
+    seen: Observation,
+    *,
+    stats: dict[str, Any] | None = None,
+    dead: str = "",
+    phase: str = "during",
+    repeat: int = 1,
+    own: Policy | None = None,
+    actor: int = 0,
 ) -> Row:
     found: list[Row] = []
     watch = BoxWatch(lambda: stats, MAX_ADDED_S) if stats else None
@@ -31,9 +40,10 @@ def _made(
         watch=watch,
         serving={},
         repeat=repeat,
+        own=own,
     )
     rows.add(
-        TIMELINE.actors[0],
+        TIMELINE.actors[actor],
         workload=TRANSFER,
         target="photo",
         transfer="photo",
@@ -84,3 +94,17 @@ def test_the_box_is_judged_by_what_people_notice_and_not_by_races(change: dict[s
 
 def test_attempts_of_a_second_time_through_have_numbers_of_their_own() -> None:
     assert _made(OK, repeat=2).attempt == 10_001
+
+
+def test_of_an_own_policy_only_what_its_rules_say_of_a_name_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        f"name: {POLICY}\nabout: a copy\nrules:\n"
+        "  - {name: r, match: {tls.sni: media.example}, action: {police: {rate: 100 kbit/s, burst: 8 kB}},"
+        " when: {phase: during}}\n"
+    )
+    own = Policy.load(tmp_path / "p.yaml")
+    direct, through, asleep = _made(OK, own=own), _made(OK, own=own, actor=1), _made(OK, own=own, phase="after")
+    assert (direct.intended, direct.slowed_by) == (Outcome.THROTTLED, "engine")
+    assert (through.intended, through.slowed_by) == (None, "engine")
+    assert through.as_dict()["intended"] == ""
+    assert (asleep.intended, asleep.slowed_by) == (Outcome.OK, "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from testbed import manifest
 from testbed.timeline.matrix import cells
-from testbed.timeline.telling import sentences, summary
+from testbed.timeline.telling import NOT_KNOWN, sentences, summary
 from testbed.timeline.values import Kind
 from tests.testbed.timeline.pretended import POLICY
 from tests.testbed.timeline.written import whole
@@ -31,3 +32,19 @@ def test_sentences_tell_who_was_hit_how_and_how_long_it_lasted(tmp_path: Path) -
     assert "After its end the tools answered again within 2.5 s, anna, VPN as the last." in said
     assert any(one.startswith("Connections that were open when it woke up still carried") for one in said)
     assert any(one.startswith("Who used no tool was hit as well: anna") for one in said)
+
+
+def test_of_an_own_policy_it_says_what_was_found_and_that_its_meaning_is_not_known(tmp_path: Path) -> None:
+    _, made = whole(tmp_path, Kind.MATRIX)
+    made["policies"][0]["known"] = False
+    manifest.write(tmp_path, made)
+    text = summary(tmp_path)
+    assert "Nothing came through: anna, VPN." in text
+    assert NOT_KNOWN in text
+    assert "Not as the policy says" not in text
+    assert " !" not in text
+    made["scenario"]["kind"] = "symptoms"
+    manifest.write(tmp_path, made)
+    text = summary(tmp_path)
+    assert f"{POLICY}: {NOT_KNOWN}" in text
+    assert "Yes: " not in text
