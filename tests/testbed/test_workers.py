@@ -68,7 +68,8 @@ def test_a_lab_with_workers_is_used_measured_and_replayed_as_any(tmp_path: Path)
         assert lab.client.run(["curl", "-sS", "-o", "/dev/null", "-m", "2", f"https://{blocked[0]}/"]).status == 0
     again = lab.decisions()
     assert set(again["box"]) == {"box"}
-    assert list(again["t_ns"]) == list(live["t_ns"])
+    # what a client whose packets were dropped sends again may come after that
+    assert list(again["t_ns"])[: len(live)] == list(live["t_ns"])
     for name, log in (("box", "decisions"), ("box.0", "box.0"), ("box.1", "box.1")):
         words = [sys.executable, "-m", "testbed.cli", "replay", str(tmp_path / "p.yaml"), f"{tmp_path}/out/{name}.pcap"]
         done = subprocess.run([*words, "--json"], capture_output=True, text=True, check=True, timeout=60)
