@@ -194,7 +194,9 @@ def run(rates: list[int], seconds: float) -> tuple[list[Measured], dict[str, obj
     found: list[Measured] = []
     with folder, Lab(Policy.load(path), topology, congestion="reno") as lab, said.open("wb") as log:
         ports = [f"{cell.port}:{cell.control}" for cell in every]
-        lab.host("web").start([sys.executable, "-I", "-c", SERVER, *ports], stdout=log.fileno(), stderr=log.fileno())
+        words = [sys.executable, "-I", "-c", SERVER, *ports]
+        # it ends with whoever forgets it
+        servers = lab.host("web").start(words, stdout=log.fileno(), stderr=log.fileno())
         for _ in range(_PATIENCE):
             if b"ready" in said.read_bytes():
                 break
@@ -215,6 +217,7 @@ def run(rates: list[int], seconds: float) -> tuple[list[Measured], dict[str, obj
                 print(line_of(found[-1]), flush=True)
         facts = lab.facts()
         stats = lab.box_stats() or {}
+        servers.close()
     return found, {"facts": facts, "queue_drops": stats.get("queue_drops"), "data_plane": stats.get("data_plane")}
 
 
