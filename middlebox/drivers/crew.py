@@ -11,28 +11,26 @@ import contextlib
 import os
 import pickle
 import select
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from middlebox.drivers.attach import LET_BY, AttachError, Rules
+from middlebox.drivers.attach import AttachError
 from middlebox.drivers.box import Clock
 from middlebox.drivers.control import Control, Message
+from middlebox.drivers.front import Front
 from middlebox.drivers.hand import Hand, WorkerError
-from middlebox.drivers.kernel import Kernel
 from middlebox.drivers.live import fresh, read
 from middlebox.drivers.log import Sidecar
 from middlebox.drivers.merging import merge
 from middlebox.drivers.sums import together
 from middlebox.drivers.tables import TableError
-from middlebox.drivers.unnumbered import MARK
 from middlebox.drivers.worker import Post, work
 from middlebox.load import LoadError
 from middlebox.policy import Policy
 from middlebox.splitting import unsplittable
 
 
-class Crew:
+class Crew(Front):
     """The box's first process, which has the control socket and the rules; the answers are those of one box.
 
     `prepare`: what a worker does to be scheduled first; it says what was granted. Raises AttachError or OSError.
@@ -42,22 +40,14 @@ class Crew:
         why = unsplittable(policy)
         if why:
             raise AttachError(why)
+        super().__init__(policy, options, workers=options.workers)  # workers ask for their own scheduling
         self._out = Path(options.out)
         fresh(self._out, options.name)
-        self.policy = policy
-        self.stopping = False
-        self.reloading = False  #: read the policy's file again as soon as may be
-        self.phase = ""
-        self.scheduling = ""  #: workers ask for theirs
-        self._options = options
-        self._source = options.policy
         self._clock = Clock()
         self._policies = os.memfd_create("policy")
         self._hands: list[Hand] = []
         self._complete = False  #: all workers have been ready
         self._watching = False
-        self.kernel = Kernel(options.queue)
-        self.rules: Rules | None = None
         try:
             for number in range(options.workers):
                 self._hands.append(self._start(number, prepare))
@@ -87,26 +77,9 @@ class Crew:
 
     def attach(self) -> None:
         """From now on the packets come. Raises AttachError."""
-        options = self._options
-        if options.data_plane == "kernel":
-            self.kernel.install(self.policy)
-        else:
-            self.kernel.why_not = "asked for"
-            self.kernel.clean()
-        self.rules = Rules(
-            options.queue,
-            fail_open=options.fail == "open",
-            mark=MARK,
-            let_by=LET_BY if self.kernel.works else 0,
-            workers=options.workers,
-        )
-        try:
-            self.rules.add()
-        except AttachError:
-            self.kernel.remove()
-            raise
-        self._ask({"do": "begin", "first": self.kernel.first or 0, "kernel_times": not self.rules.wait_before})
-        self.enter(options.phase)  # also if it has no name: cycles count from the same time everywhere
+        rules = self.lay_rules()
+        self._ask({"do": "begin", "first": self.kernel.first or 0, "kernel_times": not rules.wait_before})
+        self.enter(self._options.phase)  # also if it has no name: cycles count from the same time everywhere
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -121,7 +94,7 @@ class Crew:
             for ready in readable:
                 if ready == wakeup:
                     os.read(wakeup, 512)
-                    self._reload_if_told()
+                    self.reload_if_told()
                 elif isinstance(ready, int) and ready in asked:
                     raise asked[ready].gone()  # it has not been asked, so it cannot be an answer
                 elif isinstance(ready, int) and ready in watched:
@@ -149,7 +122,7 @@ class Crew:
         """End what still runs, and put together what the workers have left."""
         self.control.close()
         self._end()
-        merge(self._out, self._options.name, len(self._hands))
+        merge(self._out, self.name, len(self._hands))
 
     def _end(self) -> None:
         for hand in self._hands:
@@ -190,7 +163,7 @@ class Crew:
     def reload(self, source: str) -> int:
         """Go on under another policy, as `Live.reload` does; how many packets had been decided on."""
         try:
-            policy = read(source, self._out / f".{self._options.name}.policy.yaml")
+            policy = read(source, self._out / f".{self.name}.policy.yaml")
             why = unsplittable(policy)
             if why:
                 raise ValueError(f"the policy stays as it is: {why}")
@@ -204,49 +177,18 @@ class Crew:
         self.sidecar.change(policy=policy.name, policy_text=policy.source_text, before_packet=count, t_ns=now_ns)
         self.policy = policy
         if "\n" not in source:
-            self._source = source
+            self.source = source
         return count
 
-    def _reload_if_told(self) -> None:
-        if self.reloading:
-            self.reloading = False
-            try:
-                self.reload(self._source)
-            except ValueError as error:
-                print(f"box '{self._options.name}': {error}", file=sys.stderr, flush=True)
+    def hits(self) -> Mapping[str, object]:
+        hits = together([{"hits": one["hits"]} for one in self._ask({"do": "rules"})])["hits"]
+        assert isinstance(hits, Mapping)
+        return hits
 
-    def answer(self, request: Message) -> Message:
-        """The answer to one request of a control client; raises ValueError with the reason why there is none."""
-        wanted = request.get("do")
-        if wanted == "stats":
-            question = {"do": "stats", "window": str(request.get("window", "")), "reset": request.get("reset") is True}
-            return self._stats(self._ask(question))
-        if wanted == "rules":
-            hits = together([{"hits": one["hits"]} for one in self._ask({"do": "rules"})])["hits"]
-            said: Message = {"policy": self.policy.name, "sentences": self.policy.sentences(), "hits": hits}
-            return said | {"kernel": self.kernel.counts()}
-        if wanted == "phase":
-            name = request.get("name")
-            if not isinstance(name, str):
-                raise ValueError('a phase needs its name, such as {"do": "phase", "name": "during"}')
-            return {"phase": name, "before_packet": self.enter(name)}
-        if wanted == "reload":
-            source = request.get("policy", self._source)
-            if not isinstance(source, str) or not source:
-                raise ValueError('a reload may name a policy, such as {"do": "reload", "policy": "sni-drop"}')
-            count = self.reload(source)
-            return {"policy": self.policy.name, "before_packet": count}
-        if wanted == "stop":
-            self.stopping = True
-            return {"stopping": True}
-        if wanted == "ping":
-            told: Message = {"alive": True, "box": self._options.name, "pid": os.getpid(), "workers": len(self._hands)}
-            return told | self.kernel.facts()
-        raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, reload, stop and ping")
-
-    def _stats(self, said: list[Message]) -> Message:
+    def stats(self, window: str, *, reset: bool) -> Message:
         """What all workers have measured, as of one box, and what each has."""
-        own: Message = {"box": self._options.name, "phase": self.phase, "queue": self._options.queue}
+        said = self._ask({"do": "stats", "window": window, "reset": reset})
+        own: Message = {"box": self.name, "phase": self.phase, "queue": self._options.queue}
         own |= self.kernel.facts() | {"kernel": self.kernel.counts()}
         each = [{key: value for key, value in one.items() if key not in own or key == "queue"} for one in said]
         return together(said) | own | {"workers": each}

@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 import os
 import select
-import sys
 from pathlib import Path
 
 from netfilterqueue import Packet
 
 from middlebox.censor import Censor
-from middlebox.drivers.attach import LET_BY, AttachError, Rules
+from middlebox.drivers.attach import AttachError
 from middlebox.drivers.box import Box, Clock
 from middlebox.drivers.capture import Writer
 from middlebox.drivers.control import Control, Message
-from middlebox.drivers.kernel import Kernel
+from middlebox.drivers.front import Front
 from middlebox.drivers.log import DecisionLog, Sidecar
 from middlebox.drivers.nfnetlink import BATCH, MAX_WAITING, KernelQueue
 from middlebox.drivers.send import Sender
@@ -36,8 +35,8 @@ DRAIN_BATCHES = MAX_WAITING // BATCH
 PCAP_HEADER = 24
 
 
-class Live:
-    """The box with everything around it: the loop, and the answers to control requests."""
+class Live(Front):
+    """The box with everything around it, and the loop."""
 
     def __init__(
         self,
@@ -50,16 +49,10 @@ class Live:
     ) -> None:
         out = Path(options.out)
         capture = fresh(out, options.name)
-        self.policy = policy
+        super().__init__(policy, options)
         self.clock = Clock() if clock is None else clock
-        self.stopping = False
-        self.reloading = False  #: read the policy's file again as soon as may be
         self.holding = False  #: packets wait in the queue until this is over
-        self._source = options.policy  # where the policy is read from: a path, or a shipped name
         self._out = out
-        self._name = options.name
-        self.phase = ""
-        self.scheduling = ""
         self.fail_open = options.fail == "open"
         self.queue = KernelQueue(options.queue, self._take, fail_open=self.fail_open)
         self.sender = Sender(options.queue + 1, mark)
@@ -83,28 +76,14 @@ class Live:
         if options.phase:
             self.enter(options.phase)
         self.control = Control(options.control, self.answer)
-        self.kernel = Kernel(options.queue)
-        self._queue_number = options.queue
-        self._may_leave = options.data_plane == "kernel"
-        self.rules = Rules(options.queue, fail_open=self.fail_open, mark=mark)
 
     def attach(self) -> None:
         """From now on the packets come. Raises AttachError."""
-        if self._may_leave:
-            self.kernel.install(self.policy)
-        else:
-            self.kernel.why_not = "asked for"
-            self.kernel.clean()
+        rules = self.lay_rules()
         if self.kernel.works:
             self.box.fates = self.kernel.marks
-            self.rules = Rules(self._queue_number, fail_open=self.fail_open, mark=MARK, let_by=LET_BY)
-        try:
-            self.rules.add()
-        except AttachError:
-            self.kernel.remove()
-            raise
         # a packet that waited elsewhere since the kernel noted its arrival tells nothing of the time spent here
-        self.box.kernel_times = not self.rules.wait_before
+        self.box.kernel_times = not rules.wait_before
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -134,7 +113,7 @@ class Live:
                     self.box.settle()
                 elif ready == wakeup:
                     os.read(wakeup, 512)
-                    self._reload_if_told()
+                    self.reload_if_told()
                 else:
                     self.serve(ready)
             for ready in writable:
@@ -149,7 +128,8 @@ class Live:
 
     def finish(self) -> None:
         """Take the rules away, decide on what still waits, let held packets go."""
-        self.rules.remove()
+        if self.rules is not None:
+            self.rules.remove()
         self.drain()
         self.kernel.remove()
 
@@ -186,26 +166,24 @@ class Live:
 
     # -- control ------------------------------------------------------------------------------------------------------
 
-    def enter(self, phase: str, now_ns: int = 0) -> None:
+    def enter(self, phase: str, now_ns: int = 0) -> int:
         """Enter a phase, now or at a time that several have agreed on."""
         now_ns = now_ns or self.clock.now()
         self.box.censor.enter_phase(phase, now_ns)
         self.sidecar.enter(phase, before_packet=self.box.packets, t_ns=now_ns)
         self.phase = phase
+        return self.box.packets
 
-    def reload(self, source: str) -> None:
-        """Go on under another policy: a path, a shipped name, or a text of several lines. No flow is lost.
-
-        Raises ValueError with the reason, and then nothing has changed.
-        """
+    def reload(self, source: str) -> int:
         try:
-            policy = read(source, self._out / f".{self._name}.policy.yaml")
+            policy = read(source, self._out / f".{self.name}.policy.yaml")
             self.kernel.change(policy)
         except (LoadError, TableError, OSError) as error:
             raise ValueError(f"the policy stays as it is: {error}") from error
         self.change(policy, self.clock.now())
         if "\n" not in source:
-            self._source = source
+            self.source = source
+        return self.box.packets
 
     def change(self, policy: Policy, now_ns: int) -> None:
         """Decide by another policy from the next packet on, which the kernel's table is for already."""
@@ -215,44 +193,11 @@ class Live:
         )
         self.policy = policy
 
-    def _reload_if_told(self) -> None:
-        if self.reloading:
-            self.reloading = False
-            try:
-                self.reload(self._source)
-            except ValueError as error:
-                print(f"box '{self.box.name}': {error}", file=sys.stderr, flush=True)
+    def hits(self) -> dict[str, int]:
+        counters = self.box.censor.counters()
+        return {key.removeprefix("rule:"): count for key, count in counters.items() if key.startswith("rule:")}
 
-    def answer(self, request: Message) -> Message:
-        """The answer to one request of a control client; raises ValueError with the reason why there is none."""
-        wanted = request.get("do")
-        if wanted == "stats":
-            return self._stats(str(request.get("window", "")), reset=request.get("reset") is True)
-        if wanted == "rules":
-            counters = self.box.censor.counters()
-            hits = {key.removeprefix("rule:"): count for key, count in counters.items() if key.startswith("rule:")}
-            said: Message = {"policy": self.policy.name, "sentences": self.policy.sentences(), "hits": hits}
-            return said | {"kernel": self.kernel.counts()}
-        if wanted == "phase":
-            name = request.get("name")
-            if not isinstance(name, str):
-                raise ValueError('a phase needs its name, such as {"do": "phase", "name": "during"}')
-            self.enter(name)
-            return {"phase": name, "before_packet": self.box.packets}
-        if wanted == "reload":
-            source = request.get("policy", self._source)
-            if not isinstance(source, str) or not source:
-                raise ValueError('a reload may name a policy, such as {"do": "reload", "policy": "sni-drop"}')
-            self.reload(source)
-            return {"policy": self.policy.name, "before_packet": self.box.packets}
-        if wanted == "stop":
-            self.stopping = True
-            return {"stopping": True}
-        if wanted == "ping":
-            return {"alive": True, "box": self.box.name, "pid": os.getpid(), "workers": 1, **self.kernel.facts()}
-        raise ValueError(f"no request {wanted!r}; there are stats, rules, watch, phase, reload, stop and ping")
-
-    def _stats(self, window: str, *, reset: bool) -> Message:
+    def stats(self, window: str, *, reset: bool) -> Message:
         box = self.box
         full, lost = self.queue.lost()
         figures = box.meter.read(window, self.clock.now(), full + max(lost, box.unseen), reset=reset)
