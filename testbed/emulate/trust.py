@@ -7,7 +7,6 @@ key, which saves time and is no secret here.
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from testbed.certified import named, of_authority, of_site
 
 #: where systems keep the certificates that programs trust
 HOST_BUNDLES = (
@@ -46,9 +46,9 @@ class Authority:
     @staticmethod
     def make() -> Authority:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "penstock lab CA")])
+        name = named("penstock lab CA")
         now = datetime.datetime.now(datetime.UTC)
-        certificate = (
+        made = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(name)
@@ -56,37 +56,25 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _AGE)
             .not_valid_after(now + _AGE)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .sign(key, hashes.SHA256())
         )
+        certificate = of_authority(made, key.public_key()).sign(key, hashes.SHA256())
         return Authority(key, certificate, ec.generate_private_key(ec.SECP256R1()))
 
     def certify(self, names: Sequence[str], addresses: Sequence[str] = ()) -> bytes:
         """A certificate for host names and addresses, in PEM; the first is the subject."""
         public = self.site_key.public_key()
         now = datetime.datetime.now(datetime.UTC)
-        subjects: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
-        subjects += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-        common = [*names, *addresses][0][:64]  # RFC 5280: at most 64 characters
         made = (
             x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)]))
+            .subject_name(named([*names, *addresses][0]))
             .issuer_name(self.certificate.subject)
             .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _AGE)
             .not_valid_after(now + _AGE)
-            .add_extension(x509.SubjectAlternativeName(subjects), critical=False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
-            .sign(self.key, hashes.SHA256())
         )
-        return made.public_bytes(serialization.Encoding.PEM)
+        site = of_site(made, names, addresses, public, signer=self.key.public_key()).sign(self.key, hashes.SHA256())
+        return site.public_bytes(serialization.Encoding.PEM)
 
     def site_key_pem(self) -> bytes:
         return self.site_key.private_bytes(
@@ -95,20 +83,6 @@ class Authority:
 
     def pem(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def bundle(authority: Authority) -> bytes:

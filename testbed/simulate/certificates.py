@@ -7,7 +7,6 @@ protect nothing, and nobody outside of a simulation trusts their authority.
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from functools import cache
 from hashlib import blake2b, shake_256
 
@@ -15,7 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from testbed.certified import named, of_authority, of_site
 
 #: TLS asks the machine's clock and not the simulation's whether a certificate is valid, so these always are
 _FROM, _UNTIL = datetime.datetime(2000, 1, 1), datetime.datetime(2199, 12, 31)
@@ -53,7 +53,7 @@ def _serial(words: str) -> int:
     return int.from_bytes(blake2b(words.encode(), digest_size=16).digest(), "big") >> 1
 
 
-_ISSUER = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "penstock simulated CA")])
+_ISSUER = named("penstock simulated CA")
 
 
 def _builder(subject: x509.Name, key: Ed25519PrivateKey | rsa.RSAPrivateKey, serial: str) -> x509.CertificateBuilder:
@@ -72,13 +72,7 @@ def _builder(subject: x509.Name, key: Ed25519PrivateKey | rsa.RSAPrivateKey, ser
 def authority_pem() -> str:
     """The certificate that simulated clients trust."""
     key = _key("authority")
-    made = (
-        _builder(_ISSUER, key, "authority")
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, None)
-    )
+    made = of_authority(_builder(_ISSUER, key, "authority"), key.public_key()).sign(key, None)
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -90,34 +84,9 @@ def site_pem(names: tuple[str, ...], addresses: tuple[str, ...] = (), *, for_bro
     """
     key, signer = _rsa_key() if for_browsers else _key("site"), _key("authority")
     every = [*names, *addresses]
-    subjects: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
-    subjects += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, every[0][:64])])  # RFC 5280: at most 64 characters
-    made = (
-        _builder(subject, key, " ".join(every))
-        .add_extension(x509.SubjectAlternativeName(subjects), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, None)
-    )
+    made = _builder(named(every[0]), key, " ".join(every))
+    site = of_site(made, names, addresses, key.public_key(), signer=signer.public_key()).sign(signer, None)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return private.decode() + made.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    return private.decode() + site.public_bytes(serialization.Encoding.PEM).decode()

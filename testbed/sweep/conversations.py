@@ -99,18 +99,12 @@ def _http_get(talk: Talk) -> Iterator[tuple[int, bytes]]:
 
 def _dns_query(talk: Talk) -> Iterator[tuple[int, bytes]]:
     labels = b"".join(bytes([len(label)]) + label for label in talk.host.encode("idna").split(b".") if label) + b"\0"
-    question = labels + bytes([0, 1, 0, 1])  # A, IN
-    head = bytes([0, 7]), bytes([0, 1, 0, 0, 0, 0, 0, 0])
-    yield (
-        BEGIN_NS,
-        forge.udp(src=_CLIENT, dst=_SERVER, sport=40_000, dport=53, payload=head[0] + b"\x01\x00" + head[1] + question),
-    )
-    answer = bytes([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 5])
-    said = head[0] + b"\x81\x80" + bytes([0, 1, 0, 1, 0, 0, 0, 0]) + question + answer
-    yield (
-        BEGIN_NS + talk.rtt_ns,
-        forge.udp(src=_SERVER, dst=_CLIENT, sport=53, dport=40_000, payload=said),
-    )
+    # a query with the number 7 and one question: A, IN
+    query = bytes([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + labels + bytes([0, 1, 0, 1])
+    yield BEGIN_NS, forge.udp(src=_CLIENT, dst=_SERVER, sport=40_000, dport=53, payload=query)
+    answer = forge.dns_answer(query, addresses=[_SERVER])
+    assert answer is not None
+    yield BEGIN_NS + talk.rtt_ns, forge.udp(src=_SERVER, dst=_CLIENT, sport=53, dport=40_000, payload=answer)
 
 
 #: workload -> its packets with their times
