@@ -9,7 +9,7 @@ from typing import Any
 from testbed.findings import targets_of
 from testbed.leg import MORE_ROUNDS
 from testbed.result import CONTROL
-from testbed.run import as_typed
+from testbed.run_folder import as_typed
 from testbed.speed import slowed
 from testbed.stats import percent
 from testbed.topology import Role, shipped

@@ -9,7 +9,7 @@ import os
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ def begin(
     manifest = manifests.begin(
         scenario, run=run or folder.name, seed=seed, policies=texts, command=command, backend=backend
     )
-    manifest.update(folder=folder.name, started=now())
+    manifest["started"] = now()
     manifests.write(folder, manifest)
     return manifest
 
@@ -119,7 +119,11 @@ def end(folder: Path, manifest: dict[str, Any]) -> Ran:
     """Check what had to hold, and write the manifest of a run that is over."""
     if len(manifest["policies"]) == 1:
         _link(folder, manifest["policies"][0]["name"])
-    found = reading(manifest).checks(folder)
+    return finish(folder, manifest, reading(manifest).checks(folder))
+
+
+def finish(folder: Path, manifest: dict[str, Any], found: Sequence[Check]) -> Ran:
+    """Write what was found of all that had to hold, and that the run is over."""
     ran = Ran(folder=folder, manifest=manifest, checks=tuple(found))
     manifest["checks"] = [{"text": one.text, "held": one.held, "lab": one.lab} for one in found]
     manifest.update(finished=True, status=ran.status, ended=now())

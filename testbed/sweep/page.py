@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.page import STYLE
-from testbed.run import as_typed
+from testbed.run_folder import as_typed
 from testbed.sweep import backends, figures, manifest, table
 from testbed.sweep.backends import Backend, Measure
 from testbed.sweep.findings import MOST_PAIRS, Findings

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from middlebox.load import LoadError, load_whole
-from testbed.run import as_typed
+from testbed.run_folder import as_typed
 from testbed.stats import percent
 
 #: what the grades of a policy's numbers mean, as in `middlebox/profiles`

@@ -5,7 +5,6 @@ One leg after another, since what is measured is time. What the rows mean is sai
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from testbed import manifest as manifests
 from testbed.fidelity import BoxWatch, asked
 from testbed.lab import Lab
 from testbed.result import CONTROL, Row, RowsFile, read_rows
-from testbed.run import Ran, Recorder, new_folder
+from testbed.run_folder import Ran, Recorder, finish, new_folder, now
 from testbed.slowed_by import slowed_by
 from testbed.timeline.judging import checks
 from testbed.timeline.leg import Leg, TimelineLab
@@ -35,7 +34,7 @@ def total_s(timeline: Timeline, policies: Sequence[Policy]) -> float:
 
 
 def folder_for(timeline: Timeline, out: Path | None) -> Path:
-    """See `testbed.run.new_folder`."""
+    """See `testbed.run_folder.new_folder`."""
     named: Any = timeline  # it asks for nothing but the name
     return new_folder(named, out)
 
@@ -71,7 +70,7 @@ def run(
     manifest = manifests.begin(described, run=folder.name, seed=seed, policies=texts, command=command)
     manifest["limits"]["added_p99_s"] = MAX_ADDED_S
     manifest["tools"] = {name: {"about": TOOLS[name].about, "means": TOOLS[name].means()} for name in timeline.tools}
-    manifest["started"] = _now()
+    manifest["started"] = now()
     manifests.write(folder, manifest)
     behind_s = 0.0
     with RowsFile(folder) as rows:
@@ -89,12 +88,7 @@ def run(
                 manifest["legs"].append(leg)
                 manifests.write(folder, manifest)
                 behind_s += timeline.seconds
-    found = checks(read_rows(folder), manifest)
-    ran = Ran(folder=folder, manifest=manifest, checks=tuple(found))
-    manifest["checks"] = [{"text": one.text, "held": one.held, "lab": one.lab} for one in found]
-    manifest.update(finished=True, status=ran.status, ended=_now())
-    manifests.write(folder, manifest)
-    return ran
+    return finish(folder, manifest, checks(read_rows(folder), manifest))
 
 
 def _leg(
@@ -112,7 +106,7 @@ def _leg(
     """Measure one leg in a lab of its own; return what the manifest keeps of it."""
     where = folder_of(policy.name if policy else CONTROL, repeat)
     seed = int(manifest["seed"]) + repeat - 1
-    about: dict[str, Any] = {"policy": policy.name if policy else CONTROL, "folder": where, "started": _now()}
+    about: dict[str, Any] = {"policy": policy.name if policy else CONTROL, "folder": where, "started": now()}
     sites = dict.fromkeys([*timeline.sites, *(one.host for one in timeline.transfers)])
     lab = Lab(policy, timeline.network, list(sites), seed, folder / where, workers=workers)
     lab.start()
@@ -157,7 +151,7 @@ def _leg(
             watch.__exit__(None, None, None)
         lab.stop()
         series.close()
-    about["ended"] = _now()
+    about["ended"] = now()
     return about
 
 
@@ -166,7 +160,3 @@ def _keep_logs(folder: Path, leg: Leg) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, said in leg.logs.items():
         (folder / f"server-{name}.log").write_text(said)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

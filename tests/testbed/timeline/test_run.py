@@ -13,7 +13,7 @@ from middlebox.policy import Policy
 from testbed.emulate.outside import LabError
 from testbed.manifest import read
 from testbed.result import Row, read_rows
-from testbed.run import Ran
+from testbed.run_folder import Ran
 from testbed.timeline import leg, run
 from testbed.timeline.series import read_series
 from testbed.timeline.values import Timeline
