@@ -121,14 +121,16 @@ class Asking:
         flow = packet.flow
         if flow is None:
             return packet.passed(_ASK)
-        news = packet.changed or flow.slowed  # a slowing may have come to lie on it
+        news = packet.changed or flow.slowed is not flow.weighed
         if not flow.settled and (news or flow.payloads):
             if not self._always and self._reader.finished(flow):
                 self._settle(flow)
-            elif news and self._outlook.worth and self._outlook.clear(packet, self.look(packet)):
-                packet.say("no rule can match in this flow any more, whatever comes")
-                flow.foreseen = True
-                self._settle(flow)
+            elif news and self._outlook.worth:
+                flow.weighed = flow.slowed
+                if self._outlook.clear(packet, self.look(packet)):
+                    packet.say("no rule can match in this flow any more, whatever comes")
+                    flow.foreseen = True
+                    self._settle(flow)
         if not flow.settled or flow.dropping is not None or flow.rewriting is not None:
             return packet.passed(_ASK)
         later = self._residual.count > 0 and self._residual.concerns(packet.view, packet.now_ns)

@@ -158,9 +158,7 @@ class Flow(Named):
         "settled",
         "slowed",
         "stopped",
-        "syn",
-        "syn_ack",
-        "up",
+        *("syn", "syn_ack", "up", "weighed"),
     )
 
     def __init__(self, proto: int, key: bytes) -> None:
@@ -188,6 +186,7 @@ class Flow(Named):
         self.dropping: _Dropping | None = None
         self.rewriting: _Rewriting | None = None
         self.slowed: tuple[Lying, ...] = ()  #: what makes it slower, in the order in which packets meet it
+        self.weighed: tuple[Lying, ...] = ()  #: what of that its settling was last asked with
         self.met: tuple[str, ...] = ()  #: rules with a threshold that have counted it
         self._text = ""
 
