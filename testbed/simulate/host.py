@@ -27,6 +27,7 @@ from testbed.simulate.network import Network
 from testbed.simulate.packet import Packet
 from testbed.simulate.tcp import DEFAULT, Connection, Segment, Settings, decoded
 from testbed.simulate.tcp.phase import Phase
+from testbed.simulate.tcp.stream import quietly
 
 #: a program that serves one connection: a SimPy process
 Serve = Callable[[Connection], Generator[Event, Any, Any]]
@@ -38,8 +39,7 @@ _FIRST_PORT, _LAST_PORT = 32_768, 60_999
 #: pieces of one datagram, datagrams in pieces, and how long they wait (net.ipv4.ipfrag_time); pieces that disagree
 #: throw the whole datagram away (RFC 5722; Linux does so for IPv4 too)
 _FRAGMENTS, _DATAGRAMS, _FRAGMENT_NS = 1_024, 256, 30 * SECOND_NS
-#: address and port of this end, and of the other
-_Ends = tuple[bytes, int, bytes, int]
+_Ends = tuple[bytes, int, bytes, int]  # address and port of this end, and of the other
 
 
 class Host:
@@ -123,6 +123,10 @@ class Host:
         if packet is not None:
             self.network.send(self.name, packet)
 
+    def connection(self, local: tuple[str, int], remote: tuple[str, int]) -> Connection | None:
+        """The connection between these ends."""
+        return self._connections.get(_ends(local, remote))
+
     # -- what leaves --------------------------------------------------------------------------------------------------
 
     def _free_port(self, address: str) -> int:
@@ -136,8 +140,7 @@ class Host:
         raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
     def _make(self, local: tuple[str, int], remote: tuple[str, int], settings: Settings) -> Connection:
-        ends = (ip_address(local[0]).packed, local[1], ip_address(remote[0]).packed, remote[1])
-        source, target = ends[0], ends[2]
+        source, _, target, _ = ends = _ends(local, remote)
         overhead = 20 if len(source) == 4 else 40
         ident = self._random.getrandbits(16)
 
@@ -245,7 +248,7 @@ class Host:
             serve, settings = listening
             local, remote = (str(ip_address(one)) for one in (packet.dst, packet.src))
             made = self._make((local, segment.dport), (remote, segment.sport), settings)
-            made.on_standing = lambda: self.clock.process(_quietly(serve(made)))
+            made.on_standing = lambda: self.clock.process(quietly(serve(made)))
             made.opening.answer(segment)
         elif not segment.flags & RST:
             self._refuse(packet, segment)
@@ -290,9 +293,5 @@ class Host:
                 socket.fail(error, (str(ip_address(quoted.dst)), quoted.dst_port))
 
 
-def _quietly(serving: Generator[Event, Any, Any]) -> Generator[Event, Any, None]:
-    """A server's connections may break; that is no failure of the simulation."""
-    try:
-        yield from serving
-    except OSError:
-        return
+def _ends(local: tuple[str, int], remote: tuple[str, int]) -> _Ends:
+    return ip_address(local[0]).packed, local[1], ip_address(remote[0]).packed, remote[1]

@@ -9,6 +9,7 @@ It measures and judges nothing. The sites, their addresses and what they answer 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -132,6 +133,11 @@ class SimulatedLab:
                 random=stream(self.seed, f"browser {name}"),
             )
         return self._browsers[name]
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """How clients speak TLS: they trust the lab's authority alone."""
+        return self._context
 
     def addresses(self, name: str) -> Addresses:
         """Fresh addresses for a subscriber's attempts."""

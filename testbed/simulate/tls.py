@@ -39,6 +39,8 @@ class Secure:
         self._clock = clock
         self._entropy = entropy
         self._over = False
+        self.came = 0  #: bytes that came on the connection, TLS and all
+        self.came_ns = clock.now_ns  #: the last of them
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         with entropy:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=serves, server_hostname=name)
@@ -112,6 +114,8 @@ class Secure:
         left_s = None if until_ns is None else max(0, until_ns - self._clock.now_ns) / SECOND_NS
         data = yield from self.connection.receive(left_s)
         if data:
+            self.came += len(data)
+            self.came_ns = self._clock.now_ns
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

@@ -6,6 +6,7 @@ would outside. What it answers is what the lab's nginx is told in `emulate.servi
 
 from __future__ import annotations
 
+import re
 import ssl
 import tempfile
 from collections.abc import Callable, Generator, Sequence
@@ -110,12 +111,20 @@ class Web:
             return http.response(pages.page(who).encode(), kind="text/html")
         if path == "/where":
             return http.response(f"{connection.remote[0]}\n".encode())
-        if path == "/upload" and method == "POST":
+        if path == "/upload" and method in ("POST", "PUT"):
             return http.response(f"received {head.length or 0}\n".encode())
         size = pages.OBJECTS.get(path.removeprefix("/object/")) if path.startswith("/object/") else None
         if size is None:
             return http.response(b"not found\n", status=404)
-        return http.response(_content()[:size], kind="application/octet-stream")
+        first, last = _range(head.fields.get("range", ""), size)
+        status = 206 if "range" in head.fields else 200
+        return http.response(_content()[first : last + 1], status=status, kind="application/octet-stream")
+
+
+def _range(said: str, size: int) -> tuple[int, int]:
+    """The first and the last byte that are asked for, of so many (RFC 9110, 14.1.2; one range, with both ends)."""
+    found = re.fullmatch(r"bytes=(\d+)-(\d+)", said)
+    return (int(found[1]), min(int(found[2]), size - 1)) if found else (0, size - 1)
 
 
 @cache

@@ -26,6 +26,8 @@ class Ask:
     source: str  #: the client's own address
     truth: Mapping[str, Sequence[str]]  #: DNS name -> the addresses that it really has
 
+    via: None = None  #: no VPN and no proxy
+
     @property
     def sources(self) -> tuple[str, str]:
         """The addresses to come from, IPv4 and IPv6; "" for the host's own."""

@@ -16,13 +16,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 from testbed import failure
 from testbed.emulate.outside import LabError
 from testbed.result import Outcome
 from testbed.series import Series
-from testbed.workload import Ask, Observation, Started, no_result
+from testbed.workload import Ask, Observation, Started, Target, Through, no_result
 from testbed.workloads.dns import look_up
 
 #: a transfer in which nothing has moved for so long has failed; TCP's pauses between retransmissions under a policer
@@ -117,7 +117,16 @@ def transfer(
         return no_result(f"the client gave no report (exit status {done.status}): {done.stderr[-200:]}")
 
 
-def observe(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, Any]], *, sends: bool) -> Observation:
+class Asked(Protocol):
+    """What is known of an attempt whose report is read, in a lab or in virtual time."""
+
+    @property
+    def target(self) -> Target: ...
+    @property
+    def via(self) -> Through | None: ...
+
+
+def observe(ask: Asked, report: Mapping[str, Any], flows: Sequence[Mapping[str, Any]], *, sends: bool) -> Observation:
     """The client's report, and the server's, as what was seen."""
     where = str(report.get("where", ""))
     if ask.via is not None and where and where != ask.via.exit:
@@ -170,16 +179,16 @@ def observe(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, An
     )
 
 
-def _flow(ask: Ask, report: Mapping[str, Any], flows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _flow(ask: Asked, report: Mapping[str, Any], flows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The connection of this attempt: by its port, or behind a tool's address the one that carried most."""
     if ask.via is None:
         return next((one for one in flows if one["port"] == report.get("local_port")), {})
     return max(flows, key=lambda one: int(one["acked"]), default={})
 
 
-def _failure(ask: Ask, stage: str, text: str) -> tuple[str, str]:
+def _failure(ask: Asked, stage: str, text: str) -> tuple[str, str]:
     """OONI's name of the failure, and a note for people."""
-    if stage == "resolve":
+    if stage == "resolve" and isinstance(ask, Ask):  # in virtual time it is known
         why, note = look_up(ask)
         return (why or failure.DNS_TEMPORARY), f"{text}; asked again: {note or why or 'resolved'}"
     if stage == "status":

@@ -28,6 +28,11 @@ class WebObject:
         return len(page(target.host)) + OBJECTS * (target.size or OBJECT_BYTES)
 
     def measure(self, ask: Ask) -> Observation:
-        size = ask.target.size or OBJECT_BYTES
-        first = Step(path="/page", sha256=sha256(page(ask.target.host).encode()).hexdigest())
-        return transfer(ask, [first, *(fetch(size, number * size) for number in range(OBJECTS))])
+        return transfer(ask, steps(ask.target))
+
+
+def steps(target: Target) -> list[Step]:
+    """The page, and its objects."""
+    size = target.size or OBJECT_BYTES
+    first = Step(path="/page", sha256=sha256(page(target.host).encode()).hexdigest())
+    return [first, *(fetch(size, number * size) for number in range(OBJECTS))]

@@ -159,5 +159,13 @@ class Connection:
             changed.succeed()
 
 
+def quietly(serving: Generator[Event, Any, Any]) -> Generator[Event, Any, None]:
+    """Serve; a server's connections may break, and that is no failure of the simulation."""
+    try:
+        yield from serving
+    except OSError:
+        return
+
+
 def _nothing(_: Event) -> None:
     """A time has come; who waits for it looks at the clock."""

@@ -34,10 +34,6 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             ["sni-filterin"],
             "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: evasion, pakistan-2024-08, ",
         ),
-        (
-            ["throttling", "--backend", "simulate"],
-            "scenario 'throttling': no 'download' in virtual time",
-        ),
         (["sni-filtering", "--backend", "simulate", "--workers", "2"], "a box in virtual time is no process"),
         (["sni-filtering", "--backend", "virtual"], "--backend virtual: unknown"),
         (["sni-filtering", "--set", "speed=3"], "no setting 'speed'"),

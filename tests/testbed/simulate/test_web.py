@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 import pytest
+from simpy.events import Event
 
 from testbed import failure
-from testbed.pages import OBJECTS, page
+from testbed.pages import OBJECTS, noise, page
+from testbed.simulate import http
 from testbed.simulate.fetch import Fetched
 from testbed.simulate.laboratory import SimulatedLab
+from testbed.simulate.web import HTTP
 
 
 def fetch(name: str, path: str = "/", **options: object) -> Fetched:
@@ -43,3 +49,25 @@ def test_a_site_is_served_at_its_own_address_only() -> None:
 def test_without_sni_the_certificate_is_that_of_the_address() -> None:
     done = fetch("blocked.example", sni=False)
     assert done.body == b"This is blocked.example at 203.0.113.10.\n"
+
+
+def test_a_range_of_a_file_and_an_upload() -> None:
+    lab = SimulatedLab()
+
+    def talk() -> Generator[Event, Any, list[tuple[str, bytes]]]:
+        connection = yield from lab.client.connect("203.0.113.10", HTTP)
+        reader = http.Reader(connection)
+        said = []
+        for head, body in (
+            (b"GET /object/10k HTTP/1.1\r\nRange: bytes=10-19\r\n\r\n", b""),
+            (b"GET /object/10k HTTP/1.1\r\nRange: bytes=9990-99999\r\n\r\n", b""),
+            (b"PUT /upload HTTP/1.1\r\nContent-Length: 7\r\n\r\n", b"content"),
+        ):
+            yield from connection.send(head + body)
+            answer = yield from reader.head()
+            assert answer is not None
+            said.append((answer.words[1], (yield from reader.some(answer.length))))
+        return said
+
+    (said,) = lab.run(talk())
+    assert said == [("206", noise()[10:20]), ("206", noise()[9_990:10_000]), ("200", b"received 7\n")]
