@@ -78,8 +78,8 @@ def _way(manifest: dict[str, Any]) -> str:
 def again(manifest: dict[str, Any], folder: Path) -> str:
     """The commands that repeat the run and its decisions; `folder` as it is found from where they are typed."""
     versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
-    names = [one["name"] for one in manifest["policies"]]
-    leg = names[0] if names else CONTROL
+    first = manifest["policies"][0] if manifest["policies"] else {"name": CONTROL}
+    leg = first["name"]
     said = (
         (
             "The seed fixes everything: the first line gives these rows again, byte for byte. "
@@ -92,7 +92,7 @@ def again(manifest: dict[str, Any], folder: Path) -> str:
         "(box.pcap), what it decided (decisions.jsonl), and what the client and the servers saw (client.pcap, "
         "server.pcap). The second line shows the box's decisions again, without a lab."
     )
-    replay = as_typed(["replay", leg, str(folder / leg / "box.pcap")])
+    replay = as_typed(["replay", first.get("given", leg), str(folder / leg / "box.pcap")])
     return (
         f"<section><h2>How to repeat it</h2><pre>{escape(as_typed(manifest['command']))}\n{escape(replay)}</pre>"
         f'<p>{escape(said)}</p><p class="about">{escape(versions)}</p></section>'

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from middlebox.load import shipped
 from middlebox.policy import Policy
 from testbed import manifest as manifests
 from testbed.findings import Check
@@ -106,6 +107,8 @@ def begin(
     """Write the manifest of a run that begins, and return it; `run`: its name, if not the folder's."""
     texts = [{"name": one.name, "about": one.about, "text": one.source_text, "rate": held_to(one)} for one in policies]
     for told, one in zip(texts, policies, strict=True):
+        # as the command line names it: a shipped policy by its name, any other by its file
+        told["given"] = one.name if one.path is None or one.path in shipped().values() else str(one.path)
         told["memories"] = ", ".join(sorted({rule.memory.key.value for rule in one.rules if rule.memory}))
     manifest = manifests.begin(
         scenario, run=run or folder.name, seed=seed, policies=texts, command=command, backend=backend

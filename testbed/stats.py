@@ -43,8 +43,13 @@ class Median:
 
     @property
     def interval(self) -> str:
-        """What its interval is called: "95 % interval", or of few values by what it covers, "93.8 % interval"."""
-        return f"{percent(min(self.coverage, 0.95))} interval"
+        """See `interval`."""
+        return interval(self.coverage)
+
+
+def interval(coverage: float) -> str:
+    """What an interval is called: "95 % interval", or of few values by what it covers; of a single one it is none."""
+    return f"{percent(min(coverage, 0.95))} interval" if coverage > 0 else "one value"
 
 
 def percent(share: float) -> str:
@@ -107,6 +112,11 @@ class Ratio:
     low: float
     high: float
     coverage: float  #: below 0.95 when there are too few values: then the interval is the whole range
+
+    @property
+    def interval(self) -> str:
+        """See `interval`."""
+        return interval(self.coverage)
 
 
 def ratio(values: Iterable[float], others: Iterable[float], confidence: float = 0.95) -> Ratio | None:

@@ -35,14 +35,18 @@ def rate(bits: float) -> str:
 
 
 def rates(found: Median) -> str:
-    """A median and its interval, with the unit once."""
+    """The interval of a median by its name, with the unit once."""
+    if not found.coverage:
+        return found.interval
     low, high = rate(found.low).split(), rate(found.high).split()
-    return f"{low[0]} to {high[0]} {high[1]}" if low[1] == high[1] else f"{' '.join(low)} to {' '.join(high)}"
+    ends = f"{low[0]} to {high[0]} {high[1]}" if low[1] == high[1] else f"{' '.join(low)} to {' '.join(high)}"
+    return f"{found.interval} {ends}"
 
 
 def times(found: Ratio) -> str:
-    """A ratio to the control in percent, with its interval."""
-    return f"{share(found.value)} ({share(found.low)} to {share(found.high)})"
+    """A ratio to the control in percent, with its interval by its name."""
+    ends = f" {share(found.low)} to {share(found.high)}" if found.coverage else ""
+    return f"{share(found.value)} ({found.interval}{ends})"
 
 
 def share(value: float) -> str:
@@ -118,7 +122,7 @@ def _slowed(cell: Cell, control: Cell | None) -> str:
         return f"{text} The client saw {why}.{came}"
     if cell.goodput:
         to = f", {times(cell.ratio)} of the control's" if cell.ratio else ""
-        text += f" Its goodput was {rate(cell.goodput.value)} ({cell.goodput.interval} {rates(cell.goodput)}){to}"
+        text += f" Its goodput was {rate(cell.goodput.value)} ({rates(cell.goodput)}){to}"
         wanted = expected(cell)
         if wanted and cell.rate:
             apart = 100 * (cell.goodput.value / wanted - 1)

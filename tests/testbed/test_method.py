@@ -35,6 +35,12 @@ def test_how_to_repeat_is_a_command_and_a_replay_of_a_capture_that_is_where_it_s
     assert "./penstock replay sni-drop &#x27;runs/a run/sni-drop/box.pcap&#x27;</pre>" in text
 
 
+def test_a_policy_of_ones_own_is_replayed_by_its_file(tmp_path: Path) -> None:
+    manifest = run_of(tmp_path, [])
+    manifest["policies"][0]["given"] = "mine/drop.yaml"
+    assert f"./penstock replay mine/drop.yaml {tmp_path}/sni-drop/box.pcap" in method.again(manifest, tmp_path)
+
+
 def test_a_network_that_was_slowed_down_is_owned_up_to(tmp_path: Path) -> None:
     manifest = run_of(tmp_path, [])
     manifest["topology"], manifest["scenario"]["slowdown"] = plain({"name": "national"}), 10

@@ -28,9 +28,14 @@ def test_rates_have_three_digits_and_their_unit(bits: float, text: str) -> None:
 
 
 def test_intervals_name_a_unit_once() -> None:
-    assert rates(Median(1e5, 9e4, 1.1e5, 5, 0.94)) == "90.0 to 110 kbit/s"
-    assert rates(Median(1e6, 9e5, 1.1e6, 5, 0.94)) == "900 kbit/s to 1.10 Mbit/s"
-    assert times(Ratio(0.0134, 0.012, 0.99, 0.96)) == "1.3 % (1.2 % to 99 %)"
+    assert rates(Median(1e5, 9e4, 1.1e5, 5, 0.94)) == "94 % interval 90.0 to 110 kbit/s"
+    assert rates(Median(1e6, 9e5, 1.1e6, 5, 0.94)) == "94 % interval 900 kbit/s to 1.10 Mbit/s"
+    assert times(Ratio(0.0134, 0.012, 0.99, 0.96)) == "1.3 % (95 % interval 1.2 % to 99 %)"
+
+
+def test_a_single_value_has_no_interval() -> None:
+    assert rates(Median(1e5, 1e5, 1e5, 1, 0.0)) == "one value"
+    assert times(Ratio(0.5, 0.5, 0.5, 0.0)) == "50 % (one value)"
 
 
 def test_a_policers_sentence_has_the_rate_the_ratio_and_the_means(tmp_path: Path) -> None:
@@ -39,7 +44,7 @@ def test_a_policers_sentence_has_the_rate_the_ratio_and_the_means(tmp_path: Path
     text = " ".join(sentences("police", found, manifest))
     assert "'down' was throttled in 5 of 5 attempts." in text
     assert (
-        "Its goodput was 122 kbit/s (93.8 % interval 120 to 124 kbit/s), 1.4 % (1.3 % to 1.4 %) of the control's"
+        "Its goodput was 122 kbit/s (93.8 % interval 120 to 124 kbit/s), 1.4 % (95 % interval 1.3 % to 1.4 %) of the control's"
         in text
     )
     assert "the policy's 128 kbit/s of packets leave 123 kbit/s of content, and it was 1 % below that." in text
