@@ -44,8 +44,8 @@ def test_a_policers_sentence_has_the_rate_the_ratio_and_the_means(tmp_path: Path
     text = " ".join(sentences("police", found, manifest))
     assert "'down' was throttled in 5 of 5 attempts." in text
     assert (
-        "Its goodput was 122 kbit/s (93.8 % interval 120 to 124 kbit/s), 1.4 % (95 % interval 1.3 % to 1.4 %) of the control's"
-        in text
+        "Its goodput was 122 kbit/s (93.8 % interval 120 to 124 kbit/s), "
+        "1.4 % (95 % interval 1.3 % to 1.4 %) of the control's" in text
     )
     assert "the policy's 128 kbit/s of packets leave 123 kbit/s of content, and it was 1 % below that." in text
     assert "sent 30 % of its segments again: loss without a queue, which is what a policer does." in text
