@@ -1,6 +1,6 @@
 """The phases of a leg as they pass: which one it is, when each began and ended, and when the tools are due.
 
-It waits and tells; it makes no attempt.
+`Course` only tells; `Clock` waits as well. Neither makes an attempt.
 """
 
 from __future__ import annotations
@@ -22,28 +22,63 @@ class Passed:
     end_s: float
 
 
-class Clock:
+class Course:
+    """The phases up to now. It neither waits nor knows what time it is."""
+
+    def __init__(
+        self, phases: Sequence[Phase], factor: float, held_s: float | None = None, renew_s: float = 10.0
+    ) -> None:
+        self.phases = phases
+        self._factor, self._held_s, self._renew_s = factor, held_s, renew_s
+        self._ruled = {phase.name for phase in phases if phase.ruled}
+        self.passed: list[Passed] = []
+
+    def begin(self, phase: Phase, now_s: float) -> Passed:
+        """A phase begins."""
+        now = Passed(name=phase.name, begin_s=now_s, end_s=now_s + phase.seconds * self._factor)
+        self.passed.append(now)
+        return now
+
+    @property
+    def phase(self) -> str:
+        """The phase that it is now; the first one's name before it begins."""
+        return self.passed[-1].name if self.passed else self.phases[0].name
+
+    def at(self, time_s: float) -> str:
+        """The phase that it was at a time."""
+        return next((one.name for one in self.passed if one.begin_s <= time_s < one.end_s), self.phase)
+
+    def due(self, since_s: float, later_s: float = 0.0) -> float:
+        """When a connection made at this time is to be made anew; `later_s`: so that not all do it at once.
+
+        In a ruled phase alone: `held_s` after its start, and again and again `renew_s` after that.
+        """
+        last = self.passed[-1] if self.passed else None
+        if self._held_s is None or last is None or last.name not in self._ruled:
+            return float("inf")
+        first_s = last.begin_s + (self._held_s + later_s) * self._factor
+        if since_s < first_s:
+            return first_s
+        every_s = self._renew_s * self._factor
+        return first_s + (int((since_s - first_s) / every_s) + 1) * every_s
+
+
+class Clock(Course):
     """Passes through the phases once. Safe for threads, which ask it where they are."""
 
     def __init__(
         self, phases: Sequence[Phase], factor: float, held_s: float | None = None, renew_s: float = 10.0
     ) -> None:
-        self._phases, self._factor, self._held_s, self._renew_s = phases, factor, held_s, renew_s
-        self._ruled = {phase.name for phase in phases if phase.ruled}
-        self._lock = threading.Lock()
+        super().__init__(phases, factor, held_s, renew_s)
         self._over = threading.Event()
-        self.passed: list[Passed] = []
 
     def run(self, enter: Callable[[Phase], None], left: Callable[[Passed], None]) -> None:
         """Go through all phases: `enter` at each one's start, `left` when it is over. Returns early after `stop`."""
-        for phase in self._phases:
+        for phase in self.phases:
             if self._over.is_set():
                 return
             enter(phase)
-            begin_s = time.time()
-            now = Passed(name=phase.name, begin_s=begin_s, end_s=begin_s + phase.seconds * self._factor)
-            with self._lock:
-                self.passed.append(now)
+            now = self.begin(phase, time.time())
             self._over.wait(max(0.0, now.end_s - time.time()))
             left(now)
         self._over.set()
@@ -57,24 +92,3 @@ class Clock:
     def rest(self, seconds: float) -> bool:
         """Pause; True if the leg is over by then."""
         return self._over.wait(seconds)
-
-    @property
-    def phase(self) -> str:
-        """The phase that it is now; the first one's name before it begins."""
-        with self._lock:
-            return self.passed[-1].name if self.passed else self._phases[0].name
-
-    def due(self, since_s: float, later_s: float = 0.0) -> float:
-        """When a connection made at this time is to be made anew; `later_s`: so that not all do it at once.
-
-        In a ruled phase alone: `held_s` after its start, and again and again `renew_s` after that.
-        """
-        with self._lock:
-            last = self.passed[-1] if self.passed else None
-        if self._held_s is None or last is None or last.name not in self._ruled:
-            return float("inf")
-        first_s = last.begin_s + (self._held_s + later_s) * self._factor
-        if since_s < first_s:
-            return first_s
-        every_s = self._renew_s * self._factor
-        return first_s + (int((since_s - first_s) / every_s) + 1) * every_s

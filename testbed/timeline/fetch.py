@@ -22,7 +22,8 @@ _OURS = frozenset({1, 2, 3, 4, 5, 23, 27, 41, 43, 48, 53, 54, 58, 59, 66, 77, 82
 #: the source address is gone: the tunnel is down, which for a person is a network that leads nowhere
 _NO_SOURCE = 45
 _GRACE_S = 5.0  #: beyond the client's own limit
-_OBJECT = "10M"  #: the lab's largest file; of which the transfer takes the first bytes
+OBJECT = "10M"  #: the lab's largest file; of which the transfer takes the first bytes
+_PARTIAL = 206  #: HTTP's status of a part (RFC 9110, 15.3.7)
 #: the header in which the lab's web server tells whom it sees
 _FROM = re.compile(r"^x-from: (\S+)", re.MULTILINE | re.IGNORECASE)
 
@@ -33,6 +34,21 @@ class Fetched:
 
     seen: Observation
     exit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What has come of one request. Times in seconds from its beginning, None for what was never reached."""
+
+    why: str  #: OONI's string; "" if all has come that was promised
+    note: str
+    status: int  #: HTTP's
+    bytes: int
+    exit: str  #: whom the server saw asking
+    seconds: float
+    first_byte_s: float | None
+    connect_s: float | None
+    tls_s: float | None
 
 
 def fetch(
@@ -50,7 +66,7 @@ def fetch(
         words += ["--interface", f"host!{own}"]  # an address, never the name of an interface
     words += ["--resolve", f"{transfer.host}:443:{address}"]
     words += ["--dump-header", "-", "--output", "/dev/null", "--range", f"0-{transfer.bytes - 1}"]
-    words += ["--write-out", "\n%{json}", f"https://{transfer.host}/object/{_OBJECT}"]
+    words += ["--write-out", "\n%{json}", f"https://{transfer.host}/object/{OBJECT}"]
     done = host.run(words, timeout=limit_s + _GRACE_S)
     return _judge(done, transfer, limit_s, via.exit if via else "")
 
@@ -69,32 +85,48 @@ def _judge(done: Done, transfer: Transfer, limit_s: float, exit: str) -> Fetched
     if code in _OURS:
         return Fetched(seen=no_result(f"curl ({code}) {said.get('errormsg') or ''}"))
     found = _FROM.findall(heads)
-    where = found[-1] if found else ""
+    why, note = "", ""
     if code:
         text = str(said.get("errormsg") or done.stderr[-200:])
-        named = failure.from_curl(code, text)
+        why = failure.from_curl(code, text)
         if code == _NO_SOURCE:
-            named, text = failure.NETWORK_UNREACHABLE, "the tunnel is down"
+            why, text = failure.NETWORK_UNREACHABLE, "the tunnel is down"
         note = f"{text}; {size} bytes had come" if size else text
-        why, outcome = named, Outcome.BLOCKED
-    elif int(said["http_code"]) != 206:
-        why, note, outcome = failure.HTTP_STATUS, f"status {said['http_code']}", Outcome.BLOCKED
-    elif size != transfer.bytes:
-        why, note, outcome = failure.EOF, f"{size} bytes of {transfer.bytes}", Outcome.BLOCKED
-    elif exit and where != exit:
-        why, note, outcome = failure.unknown("came past the tool"), f"from {where}, not {exit}", Outcome.BLOCKED
-    else:
-        why, note, outcome = "", "", Outcome.OK
-    seconds = float(said["time_total"])
+    return judged(
+        transfer,
+        Answer(
+            why=why,
+            note=note,
+            status=int(said["http_code"]),
+            bytes=size,
+            exit=found[-1] if found else "",
+            seconds=float(said["time_total"]),
+            first_byte_s=float(said["time_starttransfer"]) or None,
+            connect_s=float(said["time_connect"]) or None,
+            tls_s=float(said["time_appconnect"]) or None,
+        ),
+        exit,
+    )
+
+
+def judged(transfer: Transfer, answer: Answer, exit: str) -> Fetched:
+    """What an answer is worth; `exit`: where the request should have come out, "" for anywhere."""
+    why, note = answer.why, answer.note
+    if not why and answer.status != _PARTIAL:
+        why, note = failure.HTTP_STATUS, f"status {answer.status}"
+    elif not why and answer.bytes != transfer.bytes:
+        why, note = failure.EOF, f"{answer.bytes} bytes of {transfer.bytes}"
+    elif not why and exit and answer.exit != exit:
+        why, note = failure.unknown("came past the tool"), f"from {answer.exit}, not {exit}"
     seen = Observation(
-        outcome=outcome,
+        outcome=Outcome.BLOCKED if why else Outcome.OK,
         failure=why,
-        seconds=seconds,
-        time_to_first_byte=float(said["time_starttransfer"]) or None,
-        goodput=size * 8 / seconds if seconds > 0 and not why else None,
-        bytes=size,
-        connect_s=float(said["time_connect"]) or None,
-        tls_s=float(said["time_appconnect"]) or None,
+        seconds=answer.seconds,
+        time_to_first_byte=answer.first_byte_s,
+        goodput=answer.bytes * 8 / answer.seconds if answer.seconds > 0 and not why else None,
+        bytes=answer.bytes,
+        connect_s=answer.connect_s,
+        tls_s=answer.tls_s,
         note=note[:200],
     )
-    return Fetched(seen=seen, exit=where)
+    return Fetched(seen=seen, exit=answer.exit)

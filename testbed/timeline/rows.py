@@ -10,15 +10,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from middlebox.intent import intended
 from middlebox.policy import Policy
-from testbed.fidelity import WITHOUT_BOX, BoxWatch, Judgement
+from testbed.fidelity import WITHOUT_BOX, Judgement
 from testbed.result import Fidelity, Outcome, Row
 from testbed.slowed_by import of_row
 from testbed.timeline.values import Actor, Timeline
-from testbed.tool import Serving
 from testbed.workload import Observation, no_result
 
 TRANSFER, CONNECT, STAY = "transfer", "connect", "stay"  #: workloads of a timeline's rows
@@ -26,6 +25,18 @@ TRANSFER, CONNECT, STAY = "transfer", "connect", "stay"  #: workloads of a timel
 #: loses; a tenth of a second is what people begin to notice, and less than what the mildest of the policies does
 MAX_ADDED_S = 0.1
 REPEAT = 10_000  #: attempts of the second time through a timeline are counted from here on
+
+
+class Watch(Protocol):
+    """Who knows how far a box could be trusted in a span of time; `testbed.fidelity.BoxWatch` is one."""
+
+    def judge(self, begin_s: float, end_s: float) -> Judgement: ...
+
+
+class Alive(Protocol):
+    """A tool's server."""
+
+    def alive(self) -> bool: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,10 +50,11 @@ class Rows:
     record: Callable[[Row], None]
     link_means: str
     slowed_by: str
-    watch: BoxWatch | None
-    serving: Mapping[str, Serving]
+    watch: Watch | None
+    serving: Mapping[str, Alive]
     repeat: int
     own: Policy | None = None  #: the policy, if the scenario does not know what it means
+    backend: str = "emulate"
     _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -86,7 +98,7 @@ class Rows:
             Row(
                 run=self.run,
                 scenario=self.timeline.name,
-                backend="emulate",
+                backend=self.backend,
                 seed=self.seed,
                 policy=self.policy,
                 subscriber=actor.subscriber,

@@ -140,7 +140,7 @@ def _leg(
         finally:
             about["phases"] = [[one.name, one.begin_s, one.end_s] for one in leg.clock.passed]
             _keep_logs(folder / where / "logs", leg)
-        about["anew"] = leg.anew
+        about["anew"] = leg.telling.anew
         about["tools"] = {name: {"address": one.address} for name, one in leg.serving.items()}
         about["load"] = watch.load() if watch else None
         about["boxes"] = {box: dict(lab.box_stats(box) or {}) for box in running.boxes}
