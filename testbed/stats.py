@@ -89,19 +89,21 @@ def middle(values: Iterable[float], confidence: float = 0.95) -> Median | None:
     n = len(ordered)
     if n == 0:
         return None
-    best, covered = 0, _covered(0, n)
-    for index in range(n // 2):
-        share = _covered(index, n)
+    best = 0
+    term = tail = 1  # of 2^n ways to lie around the median, those in which `best` values or fewer lie below it
+    covered = _left(tail, n)
+    for index in range(1, n // 2):
+        term = term * (n - index + 1) // index
+        share = _left(tail + term, n)
         if share < confidence:
             break
-        best, covered = index, share
+        best, covered, tail = index, share, tail + term
     return Median(median(ordered), ordered[best], ordered[n - 1 - best], n, covered)
 
 
-def _covered(index: int, n: int) -> float:
-    """How often the median lies between the values of rank `index` and n - 1 - `index` (from 0)."""
-    tail = sum(math.comb(n, k) for k in range(index + 1))
-    return max(0.0, 1.0 - 2.0 * tail / float(2**n))
+def _left(tail: int, n: int) -> float:
+    """The share of 2^n that is left between two tails; divided as whole numbers, which hold any n."""
+    return max(0.0, 1.0 - 2 * tail / 2**n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,3 +120,13 @@ def test_few_values_have_the_whole_range_as_their_interval() -> None:
 def test_an_interval_of_few_values_is_called_by_what_it_covers() -> None:
     called = {n: made.interval for n in (2, 5, 6, 30) if (made := middle(range(n)))}
     assert called == {2: "50 % interval", 5: "93.8 % interval", 6: "95 % interval", 30: "95 % interval"}
+
+
+def test_the_median_of_thousands_has_an_interval_too() -> None:
+    found = middle(range(5_001))
+    assert found is not None
+    assert found.value == 2_500
+    # the ranks of the normal approximation, 1 + n/2 - 1.96 sqrt(n)/2, rounded
+    assert abs(found.low - (2_500 - 69)) <= 1
+    assert abs(found.high - (2_500 + 69)) <= 1
+    assert 0.95 <= found.coverage < 0.952
