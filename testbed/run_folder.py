@@ -107,8 +107,7 @@ def begin(
     """Write the manifest of a run that begins, and return it; `run`: its name, if not the folder's."""
     texts = [{"name": one.name, "about": one.about, "text": one.source_text, "rate": held_to(one)} for one in policies]
     for told, one in zip(texts, policies, strict=True):
-        # as the command line names it: a shipped policy by its name, any other by its file
-        told["given"] = one.name if one.path is None or one.path in shipped().values() else str(one.path)
+        told["given"] = given_as(one)
         told["memories"] = ", ".join(sorted({rule.memory.key.value for rule in one.rules if rule.memory}))
     manifest = manifests.begin(
         scenario, run=run or folder.name, seed=seed, policies=texts, command=command, backend=backend
@@ -116,6 +115,11 @@ def begin(
     manifest["started"] = now()
     manifests.write(folder, manifest)
     return manifest
+
+
+def given_as(policy: Policy) -> str:
+    """How a command line names it: a shipped policy by its name, any other by its file."""
+    return policy.name if policy.path is None or policy.path in shipped().values() else str(policy.path)
 
 
 def end(folder: Path, manifest: dict[str, Any]) -> Ran:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import errno
 import ssl
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from simpy.events import Event
 
@@ -41,7 +41,8 @@ class Fetched:
 
     failure: str = ""
     status: int = 0
-    body: bytes = b""
+    fields: Mapping[str, str] = field(default_factory=dict)  #: of the answer, by their names in small letters
+    body: bytes = b""  #: as far as it has come
     address: str = ""  #: of the server that was asked
     looked_up_s: float | None = None
     connected_s: float | None = None
@@ -49,6 +50,20 @@ class Fetched:
     first_byte_s: float | None = None
     seconds: float = 0.0
     note: str = ""  #: the error's own words
+
+
+class Dialler(Protocol):
+    """Who makes connections: a host, or the inside of a tunnel."""
+
+    def connect(
+        self,
+        address: str,
+        port: int,
+        *,
+        limit_s: float | None = None,
+        source: str = "",
+        settings: Settings | None = None,
+    ) -> Generator[Event, Any, Connection]: ...
 
 
 class _Limit:
@@ -91,8 +106,10 @@ class Browser:
         address: str = "",
         hello: str = "",
         settings: Settings | None = None,
+        fields: str = "",
+        through: Dialler | None = None,
     ) -> Generator[Event, Any, Fetched]:
-        """Fetch a page. `source`: the IPv4 and IPv6 address to come from; `address`: do not look the name up.
+        """Fetch a page. `fields`: of the request, further ones; `through`: a tunnel, by a known address. `source`: the IPv4 and IPv6 address to come from; `address`: do not look the name up.
 
         Without `sni` the certificate is that of the address, and the name is said inside TLS only. `hello`: a
         browser's, out of `hellos`. Names are looked up from the host's own address, as a machine's resolver does.
@@ -114,7 +131,7 @@ class Browser:
                     return done
                 done.address = found.addresses[0]
                 done.looked_up_s = limit.now_s
-            connection = yield from self._host.connect(
+            connection = yield from (through or self._host).connect(
                 done.address,
                 HTTPS if secure else HTTP,
                 limit_s=limit.left_s,
@@ -124,7 +141,7 @@ class Browser:
             done.connected_s = limit.now_s
             said = (name if sni else done.address) if secure else ""
             try:
-                yield from self._converse(connection, http.request(name, path), said, hello, done, limit)
+                yield from self._converse(connection, http.request(name, path, fields=fields), said, hello, done, limit)
             except BaseException:
                 connection.close()
                 raise
@@ -150,17 +167,20 @@ class Browser:
             raise EOFError("the server ended the connection without an answer")
         done.first_byte_s = limit.now_s
         done.status = int(head.words[1]) if head.words[1].isdigit() else 0
+        done.fields = head.fields
         parts: list[bytes] = []
         left = head.length
-        while left != 0:
-            data = yield from reader.some(left, limit.left_s)
-            if not data:
-                if left is not None:
-                    raise EOFError(f"the answer ended {left} bytes before its end")
-                break
-            parts.append(data)
-            left = None if left is None else left - len(data)
-        done.body = b"".join(parts)
+        try:
+            while left != 0:
+                data = yield from reader.some(left, limit.left_s)
+                if not data:
+                    if left is not None:
+                        raise EOFError(f"the answer ended {left} bytes before its end")
+                    break
+                parts.append(data)
+                left = None if left is None else left - len(data)
+        finally:
+            done.body = b"".join(parts)
         stream.close()
 
     def _secure(self, connection: Connection, said: str, hello: str) -> Secure | Imitated:

@@ -82,17 +82,17 @@ class Reader:
         return data
 
 
-def request(host: str, path: str = "/", *, method: str = "GET", body: bytes = b"") -> bytes:
-    """A request as curl makes it."""
+def request(host: str, path: str = "/", *, method: str = "GET", body: bytes = b"", fields: str = "") -> bytes:
+    """A request as curl makes it; `fields`: further ones, each with its end of line."""
     length = f"Content-Length: {len(body)}\r\n" if body else ""
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: penstock\r\nAccept: */*\r\n{length}\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: penstock\r\nAccept: */*\r\n{fields}{length}\r\n"
     return head.encode() + body
 
 
-def response(body: bytes, *, status: int = 200, kind: str = "text/plain") -> bytes:
-    """A response as the lab's server makes it."""
+def response(body: bytes, *, status: int = 200, kind: str = "text/plain", fields: str = "") -> bytes:
+    """A response as the lab's server makes it; `fields`: further ones, each with its end of line."""
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: nginx\r\nDate: {_DATE}\r\nContent-Type: {kind}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: keep-alive\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: keep-alive\r\n{fields}\r\n"
     )
     return head.encode() + body

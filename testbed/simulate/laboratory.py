@@ -47,7 +47,8 @@ class SimulatedLab:
     `policy`: a shipped name, a path, a Policy, or a mapping from box to one of these; None for a control run. `sites`:
     host names to serve beside the default ones. `out`: the run folder, in which captures and decisions are kept by
     `stop`, or at the end of `with`; None keeps decisions in memory alone. `settings`: how the TCP of all hosts behaves;
-    as in the emulated lab, where packets are those of a wire, without segmentation offload.
+    as in the emulated lab, where packets are those of a wire, without segmentation offload. `brief`: of what is kept,
+    leave out what hosts see, and packets of flows that the box has let go, as the kernel does before a live box.
     """
 
     def __init__(
@@ -59,13 +60,14 @@ class SimulatedLab:
         out: str | Path | None = None,
         *,
         settings: Settings = WIRE,
+        brief: bool = False,
     ) -> None:
         self.topology = topology if isinstance(topology, Topology) else shipped(topology or "national")
         self.seed = seed
         self.sites = sites_of.place(sites)
         self.network = Network(self.topology, seed=seed)
         self.clock = self.network.clock
-        self.recording = Recording(Path(out), self.network) if out is not None else None
+        self.recording = Recording(Path(out), self.network, hosts=not brief) if out is not None else None
         self._hosts: dict[str, Host] = {}
         boxes = [node.name for node in self.topology.having(Role.BOX)]
         told = policy if isinstance(policy, Mapping) else dict.fromkeys(boxes, policy)
@@ -73,7 +75,7 @@ class SimulatedLab:
             loaded = Policy.load(one) if isinstance(one, (str, Path)) else one
             if loaded is not None:
                 capture = self.recording.of_box(name, loaded, seed) if self.recording else None
-                self.network.install(name, loaded, capture=capture)
+                self.network.install(name, loaded, capture=capture, ask_all=capture is not None and not brief)
         for node in self.topology.nodes:
             if not node.role.forwards:
                 self._hosts[node.name] = Host(self.network, node.name, settings=settings)
@@ -145,6 +147,13 @@ class SimulatedLab:
         if node.block4 is None or node.block6 is None or node.role is not Role.SUBSCRIBER:
             raise ValueError(f"node '{name}' of topology '{self.topology.name}' is no subscriber")
         return Addresses(node.block4, node.block6, node.ipv4)
+
+    def enter_phase(self, name: str) -> None:
+        """The run enters a phase: all boxes are told."""
+        for box in self.network.boxes.values():
+            box.enter_phase(name)
+        if self.recording is not None:
+            self.recording.entered(name, self.clock.now_ns)
 
     def run(self, *processes: Generator[Event, Any, Any], limit_s: float = 3_600.0) -> list[Any]:
         """Let time pass until these have ended; what they gave back. Raises TimeoutError when it takes too long."""

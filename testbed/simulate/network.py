@@ -73,7 +73,7 @@ class Network:
     ) -> VirtualBox[Packet]:
         """Put a censor into a box; its chance comes from the network's seed unless told otherwise.
 
-        `ask_all`: show it every packet, also of flows that it has let go; with a capture it always is.
+        `ask_all`: show it every packet, also of flows that it has let go.
         """
         if self.topology.node(name).role is not Role.BOX or name in self.boxes:
             raise ValueError(f"node '{name}' of topology '{self.topology.name}' is no box, or has a censor already")
@@ -87,7 +87,7 @@ class Network:
             at=lambda t_ns, call: clock.after(t_ns - clock.now_ns, lambda _: call()),
             log=lambda decision: self.decisions.append((name, decision)),
             capture=capture,
-            leaving=None if ask_all or capture is not None else Leaving(policy),
+            leaving=None if ask_all else Leaving(policy),
         )
         self.boxes[name] = box
         return box

@@ -15,9 +15,12 @@ from testbed.topology import Role
 
 
 class Recording:
-    """The files of one lab in a folder of their own, which is made; one that holds a run already is refused."""
+    """The files of one lab in a folder of their own, which is made; one that holds a run already is refused.
 
-    def __init__(self, folder: Path, network: Network) -> None:
+    `hosts`: also what the first subscriber and the first web server see.
+    """
+
+    def __init__(self, folder: Path, network: Network, *, hosts: bool = True) -> None:
         self.folder = folder
         self._network = network
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,6 +29,9 @@ class Recording:
             raise FileExistsError(f"the folder {folder} holds a run already ({used[0]}): give a new one")
         self._boxes: dict[str, Writer] = {}
         self._hosts: dict[str, Writer] = {}  # by node
+        self._sidecars: dict[str, Sidecar] = {}
+        if not hosts:
+            return
         for file, role in (("client", Role.SUBSCRIBER), ("server", Role.WEB)):
             there = network.topology.having(role)
             if there:
@@ -34,9 +40,16 @@ class Recording:
 
     def of_box(self, name: str, policy: Policy, seed: int) -> Writer:
         """The capture of a box, with the file beside it that a replay reads."""
-        Sidecar(self.folder / f"{name}.json", box=name, seed=seed, policy=policy.name, policy_text=policy.source_text)
+        self._sidecars[name] = Sidecar(
+            self.folder / f"{name}.json", box=name, seed=seed, policy=policy.name, policy_text=policy.source_text
+        )
         self._boxes[name] = Writer(self.folder / f"{name}.pcap")
         return self._boxes[name]
+
+    def entered(self, phase: str, now_ns: int) -> None:
+        """Note for replays that the run has entered a phase."""
+        for name, sidecar in self._sidecars.items():
+            sidecar.enter(phase, before_packet=self._network.boxes[name].packets, t_ns=now_ns)
 
     def close(self) -> None:
         """Write what is left, and the decisions; what is closed already stays as it is."""

@@ -118,7 +118,8 @@ class Web:
             return http.response(b"not found\n", status=404)
         first, last = _range(head.fields.get("range", ""), size)
         status = 206 if "range" in head.fields else 200
-        return http.response(_content()[first : last + 1], status=status, kind="application/octet-stream")
+        whom = f"X-From: {connection.remote[0]}\r\n"
+        return http.response(_content()[first : last + 1], status=status, kind="application/octet-stream", fields=whom)
 
 
 def _range(said: str, size: int) -> tuple[int, int]:

@@ -22,6 +22,10 @@ from testbed.tool import NotUp, ToolError
 from testbed.workload import Host, Observation, no_result
 
 
+#: seconds that nobody calls a wait
+_NO_WAIT_S = 0.05
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """One transfer that is over."""
@@ -127,18 +131,20 @@ class Acting:
             note = f"no way through: {error}"[:200]
             seconds = time.time() - begin_s
             return Fetched(seen=Observation(outcome=Outcome.BLOCKED, failure=error.failure, seconds=seconds, note=note))
-        if waited_s < 0.05 or got.seen.outcome is Outcome.NO_RESULT:
-            return got
-        return Fetched(seen=_later(got.seen, waited_s), exit=got.exit)
+        return later(got, waited_s)
 
 
-def _later(seen: Observation, waited_s: float) -> Observation:
+def later(got: Fetched, waited_s: float) -> Fetched:
     """The same for somebody who had to wait for the tool first; goodput stays that of the transfer."""
+    seen = got.seen
+    if waited_s < _NO_WAIT_S or seen.outcome is Outcome.NO_RESULT:
+        return got
     note = f"{waited_s:.1f} s of waiting for the tool before it; {seen.note}".rstrip("; ")
     first = seen.time_to_first_byte
-    return dataclasses.replace(
+    seen = dataclasses.replace(
         seen,
         seconds=None if seen.seconds is None else seen.seconds + waited_s,
         time_to_first_byte=None if first is None else first + waited_s,
         note=note[:200],
     )
+    return Fetched(seen=seen, exit=got.exit)

@@ -17,6 +17,7 @@ from testbed.timeline.values import Timeline, with_tools
 
 if TYPE_CHECKING:
     from middlebox.policy import Policy
+    from testbed.timeline.run import Backend
 
 #: what `--set` changes -> how to read it, and what it does; beside `tools`
 _NUMBERS: dict[str, tuple[Callable[[str], float], str]] = {
@@ -45,7 +46,7 @@ def main(args: argparse.Namespace, timeline: Timeline) -> int:
     seconds = run.total_s(timeline, policies)
     print(
         f"{timeline.question}\n{', then '.join(['control', ', '.join(one.name for one in policies)])}; "
-        f"{seconds / 60:.1f} minutes; into {folder}",
+        f"{seconds / 60:.1f} {'simulated ' if args.backend == 'simulate' else ''}minutes; into {folder}",
         file=sys.stderr,
     )
     if timeline.slowdown > 1:
@@ -63,6 +64,7 @@ def main(args: argparse.Namespace, timeline: Timeline) -> int:
                 seed=args.seed,
                 folder=folder,
                 command=_command(args, timeline.slowdown),
+                backend=_backend(args),
                 workers=workers.count(args.workers),
                 stage=bar.stage,
                 passed=bar.passed,
@@ -87,11 +89,13 @@ def understand(args: argparse.Namespace, timeline: Timeline) -> tuple[Timeline, 
     from middlebox.policy import Policy
     from testbed.speed import slowdown
 
-    if args.backend != "emulate":
-        hint = "not in this version" if args.backend == "simulate" else "unknown"
-        raise UsageError(f"--backend {args.backend}: {hint}; 'emulate' is the one that there is")
+    if args.backend not in ("emulate", "simulate"):
+        raise UsageError(f"--backend {args.backend}: unknown; 'emulate' and 'simulate' are those that there are")
+    virtual = args.backend == "simulate"
+    if virtual and args.workers != "1":
+        raise UsageError("--workers: a box in virtual time is no process")
     try:
-        if not any(word.startswith("slowdown=") for word in args.set):
+        if not virtual and not any(word.startswith("slowdown=") for word in args.set):
             timeline = dataclasses.replace(timeline, slowdown=slowdown())
         timeline = change(timeline, args.set)
         if args.attempts is not None:
@@ -107,6 +111,15 @@ def understand(args: argparse.Namespace, timeline: Timeline) -> tuple[Timeline, 
         if names.count(name) > 1:
             raise UsageError(f"two policies are called '{name}'; the rows could not tell them apart")
     return timeline, policies
+
+
+def _backend(args: argparse.Namespace) -> Backend | None:
+    """What measures, if not a lab."""
+    if args.backend != "simulate":
+        return None
+    from testbed.virtual.timeline.run import SIMULATED
+
+    return SIMULATED
 
 
 def change(timeline: Timeline, words: list[str]) -> Timeline:
@@ -134,6 +147,8 @@ def _command(args: argparse.Namespace, slowdown: int) -> list[str]:
     words = ["run", args.scenario]
     for name in args.policy or []:
         words += ["--policy", name]
+    if args.backend != "emulate":
+        words += ["--backend", args.backend]
     if args.attempts is not None:
         words += ["--attempts", str(args.attempts)]
     for setting in args.set:

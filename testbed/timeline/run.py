@@ -1,21 +1,24 @@
 """Run a timeline: the control, then each policy, each in a lab of its own; rows, probes and manifest in one folder.
 
-One leg after another, since what is measured is time. What the rows mean is said by `judging`.
+One leg after another, since what is measured is time. What the rows mean is said by `judging`. A leg is measured in a
+lab, or by what `Backend` says otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from middlebox.policy import Policy
 from testbed import manifest as manifests
-from testbed.fidelity import BoxWatch, asked
+from testbed.fidelity import BoxWatch
+from testbed.fidelity import asked as stats_of
 from testbed.lab import Lab
 from testbed.result import CONTROL, Row, RowsFile, read_rows
-from testbed.run_folder import Ran, Recorder, finish, new_folder, now
+from testbed.run_folder import Ran, Recorder, finish, given_as, new_folder, now
 from testbed.slowed_by import slowed_by
 from testbed.timeline.judging import checks
 from testbed.timeline.leg import Leg, TimelineLab
@@ -44,6 +47,55 @@ def folder_of(policy: str, repeat: int) -> str:
     return policy if repeat == 1 else f"{policy}.{repeat}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one leg is to measure, and where its results go."""
+
+    run: str  #: the run's name in its rows
+    timeline: Timeline
+    policy: Policy | None
+    seed: int
+    repeat: int  #: which time it is that this policy is gone through
+    known: bool  #: the scenario says what this policy means
+    folder: Path  #: of the run
+    manifest: dict[str, Any]
+    record: Callable[[Row], None]
+    tick: Callable[[float, str], None]
+    workers: int
+
+    @property
+    def name(self) -> str:
+        """The policy's, or that of the control."""
+        return self.policy.name if self.policy else CONTROL
+
+    @property
+    def where(self) -> str:
+        """The leg's own folder, in that of the run."""
+        return folder_of(self.name, self.repeat)
+
+    @property
+    def lab_seed(self) -> int:
+        return self.seed + self.repeat - 1
+
+    @property
+    def sites(self) -> list[str]:
+        """The names that are served."""
+        timeline = self.timeline
+        return list(dict.fromkeys([*timeline.sites, *(one.host for one in timeline.transfers)]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """What measures a leg: in a lab here, in virtual time elsewhere (`testbed.virtual.timeline`)."""
+
+    name: str
+    leg: Callable[[Asked], dict[str, Any]]  #: measures, and gives back what the manifest keeps of it
+    #: tool -> which variant of it there is, for the manifest
+    means: Callable[[str], str]
+    #: what the run is called in its rows; by itself as its folder
+    called: Callable[[Timeline, list[Policy], int], str] | None = None
+
+
 def run(
     timeline: Timeline,
     policies: list[Policy],
@@ -51,6 +103,7 @@ def run(
     seed: int,
     folder: Path,
     command: list[str],
+    backend: Backend | None = None,
     workers: int = 1,
     progress: Callable[[Row], None] = lambda row: None,
     stage: Callable[[str], None] = lambda name: None,
@@ -58,18 +111,23 @@ def run(
 ) -> Ran:
     """Measure; raises `LabError` and `ToolError` if it cannot. What was measured until then stays in `folder`.
 
-    `workers`: processes of each box; `stage`: what is measured now; `passed`: how many of `total_s` seconds are over.
+    `backend`: by itself a lab; `workers`: processes of each box; `stage`: what is measured now; `passed`: how many of
+    `total_s` seconds are over.
     """
+    backend = backend or EMULATED
+    name = backend.called(timeline, policies, seed) if backend.called else folder.name
     ruled = [phase.name for phase in timeline.phases if phase.ruled]
     known = {one.name for one in policies if one.name in timeline.policies and as_shipped(one)}
+    given = [given_as(one) for one in policies]
     policies = [phased(policy, ruled, folder / "policies") for policy in policies]
     texts = [
-        {"name": one.name, "about": one.about, "text": one.source_text, "known": one.name in known} for one in policies
+        {"name": one.name, "about": one.about, "text": one.source_text, "known": one.name in known, "given": path}
+        for one, path in zip(policies, given, strict=True)
     ]
     described: Any = timeline  # it asks for a dataclass with a network
-    manifest = manifests.begin(described, run=folder.name, seed=seed, policies=texts, command=command)
+    manifest = manifests.begin(described, run=name, seed=seed, policies=texts, command=command, backend=backend.name)
     manifest["limits"]["added_p99_s"] = MAX_ADDED_S
-    manifest["tools"] = {name: {"about": TOOLS[name].about, "means": TOOLS[name].means()} for name in timeline.tools}
+    manifest["tools"] = {one: {"about": TOOLS[one].about, "means": backend.means(one)} for one in timeline.tools}
     manifest["started"] = now()
     manifests.write(folder, manifest)
     behind_s = 0.0
@@ -77,69 +135,70 @@ def run(
         record = Recorder(rows, progress)
         for repeat in range(1, timeline.attempts + 1):
             for policy in (None, *policies):
-                name = policy.name if policy else CONTROL
-                stage(name)
+                word = policy.name if policy else CONTROL
+                stage(word)
 
-                def tick(seconds: float, phase: str, name: str = name, before_s: float = behind_s) -> None:
-                    stage(f"{name}, {phase}")
+                def tick(seconds: float, phase: str, word: str = word, before_s: float = behind_s) -> None:
+                    stage(f"{word}, {phase}")
                     passed(before_s + seconds)
 
-                leg = _leg(timeline, policy, repeat, manifest, folder, record, tick, workers, known=name in known)
-                manifest["legs"].append(leg)
+                asked = Asked(
+                    run=name,
+                    timeline=timeline,
+                    policy=policy,
+                    seed=seed,
+                    repeat=repeat,
+                    known=word in known,
+                    folder=folder,
+                    manifest=manifest,
+                    record=record,
+                    tick=tick,
+                    workers=workers,
+                )
+                about = {"policy": word, "folder": asked.where, "started": now()}
+                manifest["legs"].append(about | backend.leg(asked) | {"ended": now()})
                 manifests.write(folder, manifest)
                 behind_s += timeline.seconds
     return finish(folder, manifest, checks(read_rows(folder), manifest))
 
 
-def _leg(
-    timeline: Timeline,
-    policy: Policy | None,
-    repeat: int,
-    manifest: dict[str, Any],
-    folder: Path,
-    record: Callable[[Row], None],
-    tick: Callable[[float, str], None],
-    workers: int,
-    *,
-    known: bool,
-) -> dict[str, Any]:
-    """Measure one leg in a lab of its own; return what the manifest keeps of it."""
-    where = folder_of(policy.name if policy else CONTROL, repeat)
-    seed = int(manifest["seed"]) + repeat - 1
-    about: dict[str, Any] = {"policy": policy.name if policy else CONTROL, "folder": where, "started": now()}
-    sites = dict.fromkeys([*timeline.sites, *(one.host for one in timeline.transfers)])
-    lab = Lab(policy, timeline.network, list(sites), seed, folder / where, workers=workers)
+def _leg(asked: Asked) -> dict[str, Any]:
+    """Measure one leg in a lab of its own; what the manifest keeps of it."""
+    timeline, policy, manifest = asked.timeline, asked.policy, asked.manifest
+    where = asked.folder / asked.where
+    about: dict[str, Any] = {}
+    lab = Lab(policy, timeline.network, asked.sites, asked.lab_seed, where, workers=asked.workers)
     lab.start()
     watch: BoxWatch | None = None
-    series = Series(folder / where / SERIES)
+    series = Series(where / SERIES)
     try:
         running: TimelineLab = lab
         facts = dict(lab.facts())
         manifest["facts"].update(facts)  # the control has no box to tell of
         manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
         if running.boxes:
-            watch = BoxWatch(partial(asked, lab, running.boxes), MAX_ADDED_S)
+            watch = BoxWatch(partial(stats_of, lab, running.boxes), MAX_ADDED_S)
             watch.__enter__()
         leg = Leg(
-            run=folder.name,
+            run=asked.run,
             timeline=timeline,
             policy=policy,
-            seed=int(manifest["seed"]),
+            seed=asked.seed,
             lab=running,
-            record=record,
+            record=asked.record,
             series=series,
-            tick=tick,
+            tick=asked.tick,
             link_means=str(facts.get("delay_means", "")),
             slowed_by=slowed_by(policy, lab.box_stats(running.boxes[0]) if running.boxes else None),
             watch=watch,
-            repeat=repeat,
-            known=known,
+            repeat=asked.repeat,
+            known=asked.known,
         )
         try:
             leg.measure()
         finally:
             about["phases"] = [[one.name, one.begin_s, one.end_s] for one in leg.clock.passed]
-            _keep_logs(folder / where / "logs", leg)
+            _keep_logs(where / "logs", leg)
         about["anew"] = leg.telling.anew
         about["tools"] = {name: {"address": one.address} for name, one in leg.serving.items()}
         about["load"] = watch.load() if watch else None
@@ -151,7 +210,6 @@ def _leg(
             watch.__exit__(None, None, None)
         lab.stop()
         series.close()
-    about["ended"] = now()
     return about
 
 
@@ -160,3 +218,6 @@ def _keep_logs(folder: Path, leg: Leg) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, said in leg.logs.items():
         (folder / f"server-{name}.log").write_text(said)
+
+
+EMULATED = Backend(name="emulate", leg=_leg, means=lambda tool: TOOLS[tool].means())

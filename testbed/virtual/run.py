@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from middlebox.policy import Policy
 from testbed.judging import normals
@@ -22,6 +22,7 @@ from testbed.scenario import Kind, Scenario
 from testbed.series import Series, SeriesFile
 from testbed.simulate.laboratory import SimulatedLab
 from testbed.slowed_by import slowed_by
+from testbed.topology import Topology
 from testbed.virtual.leg import VirtualLeg
 from testbed.virtual.residual import VirtualProbing
 
@@ -63,7 +64,7 @@ def run(
                     control=record.control,
                     out=folder / word,
                 )
-                manifest["facts"] |= _facts(leg.lab)
+                manifest["facts"] |= facts(leg.lab)
                 manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in leg.lab.sites]
                 manifest["legs"].append(about | _told(leg) | {"ended": now()})
         finally:
@@ -82,7 +83,16 @@ def rows(scenario: Scenario, policies: list[Policy], *, seed: int) -> list[Row]:
     return found
 
 
-def name_of(scenario: Scenario, policies: list[Policy], seed: int) -> str:
+class Described(Protocol):
+    """What a run measures: a dataclass with a name and a network, a scenario or a timeline."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def network(self) -> Topology: ...
+
+
+def name_of(scenario: Described, policies: list[Policy], seed: int) -> str:
     """What a run is called in its rows: by all that decides it, so that the same run has the same name anywhere."""
     from dataclasses import asdict
 
@@ -138,7 +148,7 @@ def _told(leg: VirtualLeg) -> dict[str, Any]:
     return {"boxes": boxes, "addresses_reused": leg.addresses.reused, "virtual_s": leg.lab.clock.elapsed_s}
 
 
-def _facts(lab: SimulatedLab) -> dict[str, Any]:
+def facts(lab: SimulatedLab) -> dict[str, Any]:
     """What was used, and what is different from a lab."""
     host = lab.client.settings
     return {
