@@ -83,6 +83,9 @@ def arrange(servers: list[str], hosts: Sequence[tuple[str, str]], authority: tru
         )
     cover("/etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n")
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost", *(f"{address} {name}" for address, name in hosts)]
+    # curl's LDAP library asks for the machine's own name at curl's end, also when the way to the DNS is a dead tunnel's
+    own = os.uname().nodename
+    lines += [f"127.0.0.1 {own}", f"::1 {own}"]  # behind the nodes: one of them may be called the same
     cover("/etc/hosts", ("\n".join(lines) + "\n").encode())
     bundle = trust.bundle(authority)
     BUNDLE.write_bytes(bundle)

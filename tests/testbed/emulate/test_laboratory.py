@@ -54,6 +54,13 @@ def test_the_dns_knows_the_sites_and_nothing_else(lab: Lab) -> None:
     assert "NXDOMAIN" in lab.client.run(["dig", "wikipedia.org"]).stdout
 
 
+def test_the_machines_own_name_is_known_without_the_dns(lab: Lab) -> None:
+    """Or curl asks for it at its end, and waits for ten seconds where the way to the DNS is a dead tunnel's."""
+    asked = "import os, socket; print(socket.gethostbyname(os.uname().nodename))"
+    done = lab.client.run([sys.executable, "-I", "-c", asked], timeout=5, env={"RES_OPTIONS": "attempts:1 timeout:1"})
+    assert done.stdout.strip() == "127.0.0.1", done.stderr
+
+
 def test_files_have_their_sizes(lab: Lab) -> None:
     argv = ["curl", "-sS", "-o", "/dev/null", "-w", "%{size_download}", "http://other.example/object/100k"]
     assert lab.client.run(argv).stdout == "100000"
