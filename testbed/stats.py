@@ -103,7 +103,8 @@ def middle(values: Iterable[float], confidence: float = 0.95) -> Median | None:
 
 def _left(tail: int, n: int) -> float:
     """The share of 2^n that is left between two tails; divided as whole numbers, which hold any n."""
-    return max(0.0, 1.0 - 2 * tail / 2**n)
+    tails: float = 2 * tail / 2**n
+    return max(0.0, 1.0 - tails)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,8 @@ class Browser:
         fields: str = "",
         through: Dialler | None = None,
     ) -> Generator[Event, Any, Fetched]:
-        """Fetch a page. `fields`: of the request, further ones; `through`: a tunnel, by a known address. `source`: the IPv4 and IPv6 address to come from; `address`: do not look the name up.
+        """Fetch a page. `source`: the IPv4 and IPv6 address to come from; `address`: do not look the name up; `fields`:
+        of the request, further ones, each with its end of line; `through`: a tunnel, and then by its address alone.
 
         Without `sni` the certificate is that of the address, and the name is said inside TLS only. `hello`: a
         browser's, out of `hellos`. Names are looked up from the host's own address, as a machine's resolver does.

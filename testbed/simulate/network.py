@@ -25,7 +25,7 @@ from testbed.simulate.clock import Clock
 from testbed.simulate.packet import Packet
 from testbed.simulate.pipe import Pipe
 from testbed.simulate.routing import HERE, Routes
-from testbed.topology import Role, Topology
+from testbed.topology import Node, Role, Topology
 
 #: what a machine takes to get a packet from its neighbour: veth pairs and queues of the emulation take 5 to 10 us
 WIRE_NS = 5_000
@@ -55,6 +55,10 @@ class Network:
                     after = link.other(sender)
                     random = stream(seed, f"link {sender}>{after}")
                     self._pipes[number, sender] = Pipe(self.clock, way, random, partial(self._arrive, after))
+
+    def node(self, name: str) -> Node:
+        """A node; raises ValueError with the nearest name."""
+        return self.topology.node(name)
 
     def attach(self, name: str, receive: Callable[[Packet], None]) -> None:
         """Give a host what comes to it. Raises ValueError if it is no host, or is attached already."""

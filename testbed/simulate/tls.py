@@ -9,16 +9,26 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Protocol
 
 from simpy.events import Event
 
 from testbed.simulate.clock import SECOND_NS, Clock
 from testbed.simulate.entropy import Entropy
-from testbed.simulate.tcp import Connection
 
 #: bytes of content in one read: a full record (RFC 8446, 5.1)
 _RECORD = 16_384
+
+
+class Carrying(Protocol):
+    """What TLS goes over: a connection, or a stream through a proxy."""
+
+    @property
+    def local(self) -> tuple[str, int]: ...
+    def send(self, data: bytes, limit_s: float | None = None) -> Generator[Event, Any, None]: ...
+    def receive(self, limit_s: float | None = None) -> Generator[Event, Any, bytes]: ...
+    def put(self, data: bytes) -> None: ...
+    def close(self) -> None: ...
 
 
 class Secure:
@@ -26,7 +36,7 @@ class Secure:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Carrying,
         context: ssl.SSLContext,
         entropy: Entropy,
         clock: Clock,
@@ -101,8 +111,8 @@ class Secure:
         with contextlib.suppress(ssl.SSLError, OSError):  # the other end has not said it yet, and need not
             self._tls.unwrap()
         said = self._outgoing.read()
-        if said and self.connection.machine.error is None:
-            self.connection.machine.sender.write(said)
+        if said:
+            self.connection.put(said)
         self.connection.close()
 
     def _flush(self, limit_s: float | None = None) -> Generator[Event, Any, None]:

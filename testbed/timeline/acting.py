@@ -21,7 +21,6 @@ from testbed.timeline.values import Actor, Stream, Transfer
 from testbed.tool import NotUp, ToolError
 from testbed.workload import Host, Observation, no_result
 
-
 #: seconds that nobody calls a wait
 _NO_WAIT_S = 0.05
 

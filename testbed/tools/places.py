@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
+from typing import Protocol
 
 from testbed.tool import Host, ToolError
 
@@ -32,6 +33,13 @@ def run(host: Host, script: str, input: bytes = b"") -> str:
     return done.stdout
 
 
+class Addressed(Protocol):
+    """A host, in a lab or in virtual time."""
+
+    @property
+    def ipv4(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
     """Where one tool lives: its address abroad, its addresses inside, its routing table."""
@@ -39,7 +47,7 @@ class Spot:
     tool: str
     number: int  #: 0: the relay's own address; else one of the further addresses of its block
 
-    def address(self, relay: Host) -> str:
+    def address(self, relay: Addressed) -> str:
         """Where the server listens, and where its clients' traffic comes out."""
         return str(ip_address(relay.ipv4) + self.number)
 

@@ -96,7 +96,8 @@ def name_of(scenario: Described, policies: list[Policy], seed: int) -> str:
     """What a run is called in its rows: by all that decides it, so that the same run has the same name anywhere."""
     from dataclasses import asdict
 
-    said = [plain(asdict(scenario)), plain(asdict(scenario.network)), [one.source_text for one in policies], seed]
+    described: Any = scenario
+    said = [plain(asdict(described)), plain(asdict(scenario.network)), [one.source_text for one in policies], seed]
     return f"{scenario.name}-{sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]}"
 
 

@@ -93,6 +93,12 @@ class Connection:
             self._refuse_if_broken()
         machine.room_wanted = False
 
+    def put(self, data: bytes) -> None:
+        """Send bytes without waiting for room; on a connection that is broken or ended they are lost."""
+        machine = self.machine
+        if machine.error is None and machine.phase in (Phase.ESTABLISHED, Phase.CLOSE_WAIT):
+            machine.sender.write(data)
+
     def receive(self, limit_s: float | None = None) -> Generator[Event, Any, bytes]:
         """Wait for bytes and return all there are; b"" at the other end's end."""
         machine = self.machine

@@ -1,0 +1,371 @@
+"""`ssh -D` in virtual time: one connection, its lines and key exchange, then channels in it (RFC 4253, RFC 4254).
+
+The lengths are those that OpenSSH 9.2 showed in a lab. The client asks every 5 s whether the server is there and ends
+after the third silence, or with its connection, as `testbed.tools.ssh` configures it; it connects no more by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from testbed import failure
+from testbed.simulate.chance import stream
+from testbed.simulate.clock import SECOND_NS
+from testbed.simulate.fetch import named
+from testbed.simulate.host import Host
+from testbed.simulate.tcp import Connection, Settings
+from testbed.simulate.tunnels.asked import MEANS, SimulatedTunnel
+from testbed.simulate.tunnels.proxies import Relayed
+from testbed.simulate.tunnels.shape import DOWN, UP, Sealing
+from testbed.simulate.tunnels.tools import Standing, await_exit
+from testbed.tool import Kind, NotUp, Via
+from testbed.tools.places import Spot
+
+if TYPE_CHECKING:
+    from testbed.simulate.laboratory import SimulatedLab
+
+PORT = 22
+_SOCKS_PORT = 1080
+_LINE = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7\r\n"
+#: bytes of the messages after the lines: who, how many. Algorithms, keys, services, the user's key, all is well
+_OPENING = (
+    (UP, 1_560),
+    (DOWN, 1_088),
+    (UP, 1_208),
+    (DOWN, 1_544),
+    (UP, 16),
+    (UP, 44),
+    (DOWN, 44),
+    (UP, 68),
+    (DOWN, 52),
+    (UP, 372),
+    (DOWN, 332),
+    (UP, 644),
+    (DOWN, 28),
+)
+_OPEN, _DATA, _END, _THERE, _YES, _REFUSED = range(6)  # kinds of message inside
+_ASK_S, _SILENCES = 5.0, 3
+_HEAD = 4
+#: bytes in one message (channel packets are 32 kB)
+_MOST = 16_384
+
+
+class _Messages:
+    """One direction of a connection: encrypted lengths, and messages under a key."""
+
+    def __init__(self, key: bytes, up: bool) -> None:
+        self._sealing = Sealing(Random(key))
+        self._masks = Random(key + bytes([up]))
+        self._up = up
+        self._left = b""
+        self._due = -1
+
+    def seal(self, kind: int, channel: int, data: bytes = b"") -> bytes:
+        body = bytes([kind]) + channel.to_bytes(4, "big") + data
+        mask = self._masks.getrandbits(32)
+        head = ((len(body) + Sealing.TAG) ^ mask).to_bytes(_HEAD, "big")
+        return head + self._sealing.seal(self._up, self._sealing.next(self._up), body)
+
+    def open(self, data: bytes) -> list[tuple[int, int, bytes]]:
+        """The messages in what has come: kind, channel, content. Raises OSError for what was changed."""
+        self._left += data
+        found: list[tuple[int, int, bytes]] = []
+        while True:
+            if self._due < 0:
+                if len(self._left) < _HEAD:
+                    return found
+                self._due = int.from_bytes(self._left[:_HEAD], "big") ^ self._masks.getrandbits(32)
+                self._left = self._left[_HEAD:]
+            if len(self._left) < self._due:
+                return found
+            sealed, self._left = self._left[: self._due], self._left[self._due :]
+            self._due = -1
+            body = self._sealing.open(self._up, self._sealing.next(self._up), sealed)
+            if body is None:
+                raise ConnectionResetError("corrupted MAC on input")
+            found.append((body[0], int.from_bytes(body[1:5], "big"), body[5:]))
+
+
+class _Client:
+    """The program at the subscriber's; a `testbed.simulate.fetch.Dialler`."""
+
+    def __init__(self, server: SshServer, client: Host, source: str, random: Random) -> None:
+        self._server, self._host, self._source = server, client, source
+        self._random = random
+        self._clock = client.clock
+        self._key = random.randbytes(32)
+        self._out = _Messages(self._key, UP)
+        self._connection: Connection | None = None
+        self._channels: dict[int, Relayed] = {}
+        self._opened: dict[int, Event] = {}
+        self._next = 0
+        self._heard_ns = self._clock.now_ns
+        self.up = False
+        self.gone = ""  #: why it has ended, OONI's string
+        self.changed = Event(self._clock)
+        self._clock.process(self._live())
+
+    def _live(self) -> Generator[Event, Any, None]:
+        try:
+            made = yield from self._host.connect(self._server.address, PORT, source=self._source)
+            self._connection = made
+            self._server.keys[made.local] = self._key
+            yield from made.send(_LINE)
+            yield from _line(made)
+            yield from _exchange(made, UP, self._random)
+            self.up = True
+            self._tell()
+            self._clock.process(self._watch())
+            opener = _Messages(self._key, DOWN)
+            while True:
+                data = yield from made.receive()
+                if not data:
+                    raise ConnectionResetError("closed by remote host")
+                self._heard_ns = self._clock.now_ns
+                for kind, channel, content in opener.open(data):
+                    self._take(kind, channel, content)
+        except (OSError, EOFError) as error:
+            self._end(named(error))
+
+    def _take(self, kind: int, channel: int, content: bytes) -> None:
+        through = self._channels.get(channel)
+        if kind == _OPEN and channel in self._opened:
+            self._opened.pop(channel).succeed(True)
+        elif kind == _REFUSED and channel in self._opened:
+            self._opened.pop(channel).succeed(False)
+        elif kind == _DATA and through is not None:
+            through.arrived(content)
+        elif kind == _END and through is not None:
+            through.ended()
+
+    def _watch(self) -> Generator[Event, Any, None]:
+        while not self.gone:
+            yield self._clock.wait(_ASK_S)
+            silent_s = (self._clock.now_ns - self._heard_ns) / SECOND_NS
+            if silent_s >= _ASK_S * (_SILENCES + 1):
+                self._end(failure.TIMEOUT)
+            elif silent_s >= _ASK_S:
+                self._put(_THERE, 0)
+
+    def _put(self, kind: int, channel: int, data: bytes = b"") -> None:
+        if self._connection is not None:
+            self._connection.put(self._out.seal(kind, channel, data))
+
+    def connect(
+        self,
+        address: str,
+        port: int,
+        *,
+        limit_s: float | None = None,
+        source: str = "",
+        settings: Settings | None = None,
+    ) -> Generator[Event, Any, Connection]:
+        """A channel; it stands when the server has connected."""
+        if not self.up or self._connection is None:
+            raise ConnectionRefusedError("connection refused")
+        connection = self._connection
+        self._next += 1
+        channel = self._next
+
+        def write(data: bytes, within_s: float | None) -> Generator[Event, Any, None]:
+            for at in range(0, len(data), _MOST):
+                yield from connection.send(self._out.seal(_DATA, channel, data[at : at + _MOST]), within_s)
+
+        made = Relayed(
+            self._clock,
+            (self._host.ipv4, 0),
+            (address, port),
+            write,
+            lambda data: self._put(_DATA, channel, data),
+            lambda: self._put(_END, channel),
+        )
+        self._channels[channel] = made
+        self._opened[channel] = opened = Event(self._clock)
+        target = bytes(int(one) for one in address.split(".")) + port.to_bytes(2, "big")
+        self._put(_OPEN, channel, target)
+        within = self._clock.wait(limit_s if limit_s is not None else 3_600.0)
+        yield opened | self.changed | within
+        if self.gone:
+            raise ConnectionResetError("the proxy has ended")
+        if not opened.triggered:
+            self._opened.pop(channel, None)
+            raise TimeoutError("timed out")
+        if not opened.value:
+            raise ConnectionRefusedError("the proxy does not reach it")
+        return made  # type: ignore[return-value]  # all that is asked of a connection here
+
+    def _end(self, why: str) -> None:
+        if self.gone:
+            return
+        self.gone, self.up = why or failure.EOF, False
+        for channel in self._channels.values():
+            channel.ended(ConnectionResetError("the proxy has ended"))
+        if self._connection is not None:
+            self._connection.close()
+        self._tell()
+
+    def close(self) -> None:
+        self._end(failure.EOF)
+
+    def _tell(self) -> None:
+        changed, self.changed = self.changed, Event(self._clock)
+        changed.succeed()
+
+
+@dataclass(slots=True)
+class SshServer:
+    """See `asked.SimulatedServing`."""
+
+    lab: SimulatedLab
+    relay: Host
+    address: str = field(init=False)
+    keys: dict[tuple[str, int], bytes] = field(default_factory=dict)  # by the client's address and port
+    _clients: list[_Client] = field(default_factory=list)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self.address = Spot(tool=TOOL.name, number=0).address(self.relay)
+        self.relay.listen(PORT, self._serve, address=self.address)
+
+    def alive(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    def connect(self, client: Host, limit_s: float, source: str = "") -> Generator[Event, Any, SimulatedTunnel]:
+        """See `asked.SimulatedServing`."""
+        self._count += 1
+        random = stream(self.lab.seed, f"tunnel {TOOL.name} {client.name} {self._count}")
+        inner = _Client(self, client, source or client.ipv4, random)
+        self._clients.append(inner)
+        begin_s = self.lab.clock.now_ns / SECOND_NS
+        try:
+            ready_s = yield from await_exit(
+                TOOL.name,
+                self.lab,
+                inner,
+                self.address,
+                limit_s,
+                begin_s,
+                up=lambda: inner.up,
+                changed=lambda: inner.changed,
+                ended=lambda: inner.gone,
+            )
+        except NotUp:
+            inner.close()
+            raise
+        return Standing(
+            via=Via(proxy=f"socks5h://127.0.0.1:{_SOCKS_PORT}", exit=self.address),
+            ready_s=ready_s,
+            inner=inner,
+            _alive=lambda: not inner.gone,
+            _times_up=lambda: 1,
+            _close=inner.close,
+        )
+
+    def _serve(self, connection: Connection) -> Generator[Event, Any, None]:
+        key = self.keys.pop(connection.remote, b"")
+        random = Random(key + b"server")
+        channels: dict[int, Connection] = {}
+        try:
+            yield from connection.send(_LINE)
+            yield from _line(connection)
+            yield from _exchange(connection, DOWN, random)
+            opener, out = _Messages(key, UP), _Messages(key, DOWN)
+            while True:
+                data = yield from connection.receive()
+                if not data:
+                    break
+                for kind, channel, content in opener.open(data):
+                    if kind == _OPEN:
+                        self.lab.clock.process(self._channel(connection, channel, content, channels, out))
+                    elif kind == _DATA and channel in channels:
+                        channels[channel].put(content)
+                    elif kind == _END and channel in channels:
+                        channels[channel].close()
+                    elif kind == _THERE:
+                        connection.put(out.seal(_YES, 0))
+        except (OSError, EOFError):
+            pass
+        for one in channels.values():
+            one.close()
+        connection.close()
+
+    def _channel(
+        self, connection: Connection, channel: int, target: bytes, channels: dict[int, Connection], out: _Messages
+    ) -> Generator[Event, Any, None]:
+        """Connect to a target, and pass on what it says."""
+        address, port = ".".join(str(one) for one in target[:4]), target[4] << 8 | target[5]
+        try:
+            made = yield from self.relay.connect(address, port, limit_s=60.0)
+        except OSError:
+            connection.put(out.seal(_REFUSED, channel))
+            return
+        channels[channel] = made
+        connection.put(out.seal(_OPEN, channel))
+        try:
+            while True:
+                data = yield from made.receive()
+                if not data:
+                    break
+                for at in range(0, len(data), _MOST):
+                    yield from connection.send(out.seal(_DATA, channel, data[at : at + _MOST]))
+        except OSError:
+            pass
+        connection.put(out.seal(_END, channel))
+
+
+def _line(connection: Connection) -> Generator[Event, Any, None]:
+    """Read the other end's line; it sends nothing after it before it is answered."""
+    came = b""
+    while not came.endswith(b"\n"):
+        data = yield from connection.receive()
+        if not data:
+            raise EOFError("closed in the middle of the version line")
+        came += data
+
+
+def _exchange(connection: Connection, own: bool, random: Random) -> Generator[Event, Any, None]:
+    """The messages up to the end of the login: their lengths, and bytes that mean nothing."""
+    due = 0
+    for up, size in _OPENING:
+        if up is own:
+            if due:
+                yield from _skip(connection, due)
+                due = 0
+            yield from connection.send(random.randbytes(size))
+        else:
+            due += size
+    if due:
+        yield from _skip(connection, due)
+
+
+def _skip(connection: Connection, count: int) -> Generator[Event, Any, None]:
+    while count > 0:
+        data = yield from connection.receive()
+        if not data:
+            raise EOFError("closed in the key exchange")
+        count -= len(data)
+
+
+class _Tool:
+    """See `asked.SimulatedTool`."""
+
+    name = "ssh"
+    kind = Kind.PROXY
+
+    def means(self) -> str:
+        return MEANS
+
+    def serve(self, lab: SimulatedLab, relay: Host) -> SshServer:
+        return SshServer(lab, relay)
+
+
+TOOL = _Tool()
