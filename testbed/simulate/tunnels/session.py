@@ -211,6 +211,9 @@ class Session:
         while self._answered < len(talk.script):
             flight = self._flight()
             before = self._answered + len(flight)
+            if self._closed or self._carrier is None:  # it was closed while it waited
+                self._hang_up()
+                return False
             for said in flight:
                 self._carrier.send(said.raw, said.port)
             if before == len(talk.script):
