@@ -28,6 +28,8 @@ _OUTAGE_S = 2.5
 _COMES_THROUGH = 0.8
 #: and those of whose probes fewer are answered than in the control, by this share of all
 _ANSWERS = 0.25
+#: the same for those that were made to connect anew, which is an outage of its own, if a short one
+_ANSWERS_ANEW = 0.35
 #: a tool through which no transfer comes is blocked, unless it answers more probes than this: a connection that is
 #: silenced after its first packets answers one or two
 _HARDLY = 0.2
@@ -96,7 +98,8 @@ class Cell:
             said.append(f"{self.against_control:.0%} of its goodput")
         if not self.renews and self.outage_s is not None and self.outage_s > (self.control_outage_s or 0.0) + _OUTAGE_S:
             said.append(f"{self.outage_s:.0f} s without an answer")
-        if not self.renews and self.answered.n and self.answered.value < self.control_answered.value - _ANSWERS:
+        fewer = _ANSWERS_ANEW if self.renews else _ANSWERS
+        if self.answered.n and self.answered.value < self.control_answered.value - fewer:
             said.append(f"{self.answered.value:.0%} of the probes answered")
         if self.tries.hits:
             said.append(f"{self.tries.hits} of {self.tries.n} attempts to connect failed")
