@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any
 
 from simpy.events import Event
 
@@ -21,13 +21,12 @@ from middlebox.fragments import Reassembly
 from middlebox.packet import ACK, ICMP, ICMPV6, RST, SYN, TCP, UDP, PacketView, view
 from testbed.simulate import icmp
 from testbed.simulate.chance import stream
-from testbed.simulate.clock import SECOND_NS, Clock
+from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.datagrams import Datagram, Socket
-from testbed.simulate.packet import Packet
+from testbed.simulate.packet import Attaching, Packet
 from testbed.simulate.tcp import DEFAULT, Connection, Segment, Settings, decoded
 from testbed.simulate.tcp.phase import Phase
 from testbed.simulate.tcp.stream import quietly
-from testbed.topology import Node
 
 #: a program that serves one connection: a SimPy process
 Serve = Callable[[Connection], Generator[Event, Any, Any]]
@@ -40,18 +39,6 @@ _FIRST_PORT, _LAST_PORT = 32_768, 60_999
 #: throw the whole datagram away (RFC 5722; Linux does so for IPv4 too)
 _FRAGMENTS, _DATAGRAMS, _FRAGMENT_NS = 1_024, 256, 30 * SECOND_NS
 _Ends = tuple[bytes, int, bytes, int]  # address and port of this end, and of the other
-
-
-class Attaching(Protocol):
-    """What a host is attached to; `testbed.simulate.network.Network` is one."""
-
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def seed(self) -> int: ...
-    def node(self, name: str) -> Node: ...
-    def attach(self, name: str, receive: Callable[[Packet], None]) -> None: ...
-    def send(self, name: str, packet: Packet) -> None: ...
 
 
 class Host:

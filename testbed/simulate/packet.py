@@ -7,10 +7,13 @@ a full segment is one division of a long number (1.3 us), so nothing is left uns
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from middlebox.forge import with_ttl
 from middlebox.packet import PacketView, view
+from testbed.simulate.clock import Clock
+from testbed.topology import Node
 
 
 class Body(Protocol):
@@ -72,3 +75,15 @@ class Packet:
         found = view(self.raw)
         assert found is not None
         return found
+
+
+class Attaching(Protocol):
+    """What a host is attached to; `testbed.simulate.network.Network` is one."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def seed(self) -> int: ...
+    def node(self, name: str) -> Node: ...
+    def attach(self, name: str, receive: Callable[[Packet], None]) -> None: ...
+    def send(self, name: str, packet: Packet) -> None: ...

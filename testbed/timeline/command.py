@@ -100,6 +100,11 @@ def understand(args: argparse.Namespace, timeline: Timeline) -> tuple[Timeline, 
         timeline = change(timeline, args.set)
         if args.attempts is not None:
             timeline = dataclasses.replace(timeline, attempts=args.attempts)
+        if virtual:
+            from testbed.virtual.timeline.run import missing
+
+            if lacking := missing(timeline):
+                raise ValueError(f"--backend simulate: scenario '{timeline.name}': {lacking}")
         policies = [Policy.load(name) for name in args.policy or timeline.policies]
         workers.check(workers.count(args.workers), policies)
     except (ValueError, LoadError) as error:

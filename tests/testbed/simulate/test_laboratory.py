@@ -97,7 +97,7 @@ def test_a_replay_of_what_the_box_was_given_decides_the_same(policy: str, tmp_pa
     lab = SimulatedLab(None, SCENARIO.topology, seed=7)
     told = Policy.load(policy)
     with Writer(tmp_path / "box.pcap") as capture:
-        lab.network.install("box", told, capture=capture)
+        lab.network.install("box", told, capture=capture, ask_all=True)
         lab.run(visits(lab))
         lab.clock.run_for(1)
     decided = replay(Censor(told, seed=7), read_packets(tmp_path / "box.pcap"))

@@ -28,7 +28,8 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--backend", "simulate"], "--backend simulate: not in this version"),
+        (["--backend", "simulate"], "no 'pretended-vpn' in virtual time"),
+        (["--backend", "simulat"], "--backend simulat: unknown"),
         (["--set", "strech=2"], "no setting 'strech'; did you mean 'stretch'?"),
         (["--set", "stretch"], "expected KEY=VALUE"),
         (["--set", "stretch=long"], "'long' is not a number"),

@@ -1,0 +1,1 @@
+"""VPNs and proxies in virtual time."""
