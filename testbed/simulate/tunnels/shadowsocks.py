@@ -20,7 +20,7 @@ from testbed.simulate.tcp import Connection, Settings
 from testbed.simulate.tunnels.asked import MEANS, SimulatedTunnel
 from testbed.simulate.tunnels.proxies import Relayed
 from testbed.simulate.tunnels.shape import DOWN, UP, Sealing
-from testbed.simulate.tunnels.tools import Standing, await_exit
+from testbed.simulate.tunnels.standing import Standing, await_exit
 from testbed.tool import Kind, Via
 from testbed.tools.places import Spot
 

@@ -1,6 +1,6 @@
 """`ssh -D` in virtual time: one connection, its lines and key exchange, then channels in it (RFC 4253, RFC 4254).
 
-The lengths are those that OpenSSH 9.2 showed in a lab. The client asks every 5 s whether the server is there and ends
+The client asks every 5 s whether the server is there and ends
 after the third silence, or with its connection, as `testbed.tools.ssh` configures it; it connects no more by itself.
 """
 
@@ -21,8 +21,21 @@ from testbed.simulate.host import Host
 from testbed.simulate.tcp import Connection, Settings
 from testbed.simulate.tunnels.asked import MEANS, SimulatedTunnel
 from testbed.simulate.tunnels.proxies import Relayed
-from testbed.simulate.tunnels.shape import DOWN, UP, Sealing
-from testbed.simulate.tunnels.tools import Standing, await_exit
+from testbed.simulate.tunnels.shape import DOWN, UP
+from testbed.simulate.tunnels.ssh_messages import (
+    DATA,
+    END,
+    LINE,
+    MOST,
+    OPEN,
+    REFUSED,
+    THERE,
+    YES,
+    Messages,
+    exchange,
+    read_line,
+)
+from testbed.simulate.tunnels.standing import Standing, await_exit
 from testbed.tool import Kind, NotUp, Via
 from testbed.tools.places import Spot
 
@@ -31,64 +44,7 @@ if TYPE_CHECKING:
 
 PORT = 22
 _SOCKS_PORT = 1080
-_LINE = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7\r\n"
-#: bytes of the messages after the lines: who, how many. Algorithms, keys, services, the user's key, all is well
-_OPENING = (
-    (UP, 1_560),
-    (DOWN, 1_088),
-    (UP, 1_208),
-    (DOWN, 1_544),
-    (UP, 16),
-    (UP, 44),
-    (DOWN, 44),
-    (UP, 68),
-    (DOWN, 52),
-    (UP, 372),
-    (DOWN, 332),
-    (UP, 644),
-    (DOWN, 28),
-)
-_OPEN, _DATA, _END, _THERE, _YES, _REFUSED = range(6)  # kinds of message inside
 _ASK_S, _SILENCES = 5.0, 3
-_HEAD = 4
-#: bytes in one message (channel packets are 32 kB)
-_MOST = 16_384
-
-
-class _Messages:
-    """One direction of a connection: encrypted lengths, and messages under a key."""
-
-    def __init__(self, key: bytes, up: bool) -> None:
-        self._sealing = Sealing(Random(key))
-        self._masks = Random(key + bytes([up]))
-        self._up = up
-        self._left = b""
-        self._due = -1
-
-    def seal(self, kind: int, channel: int, data: bytes = b"") -> bytes:
-        body = bytes([kind]) + channel.to_bytes(4, "big") + data
-        mask = self._masks.getrandbits(32)
-        head = ((len(body) + Sealing.TAG) ^ mask).to_bytes(_HEAD, "big")
-        return head + self._sealing.seal(self._up, self._sealing.next(self._up), body)
-
-    def open(self, data: bytes) -> list[tuple[int, int, bytes]]:
-        """The messages in what has come: kind, channel, content. Raises OSError for what was changed."""
-        self._left += data
-        found: list[tuple[int, int, bytes]] = []
-        while True:
-            if self._due < 0:
-                if len(self._left) < _HEAD:
-                    return found
-                self._due = int.from_bytes(self._left[:_HEAD], "big") ^ self._masks.getrandbits(32)
-                self._left = self._left[_HEAD:]
-            if len(self._left) < self._due:
-                return found
-            sealed, self._left = self._left[: self._due], self._left[self._due :]
-            self._due = -1
-            body = self._sealing.open(self._up, self._sealing.next(self._up), sealed)
-            if body is None:
-                raise ConnectionResetError("corrupted MAC on input")
-            found.append((body[0], int.from_bytes(body[1:5], "big"), body[5:]))
 
 
 class _Client:
@@ -99,7 +55,7 @@ class _Client:
         self._random = random
         self._clock = client.clock
         self._key = random.randbytes(32)
-        self._out = _Messages(self._key, UP)
+        self._out = Messages(self._key, UP)
         self._connection: Connection | None = None
         self._channels: dict[int, Relayed] = {}
         self._opened: dict[int, Event] = {}
@@ -115,13 +71,13 @@ class _Client:
             made = yield from self._host.connect(self._server.address, PORT, source=self._source)
             self._connection = made
             self._server.keys[made.local] = self._key
-            yield from made.send(_LINE)
-            yield from _line(made)
-            yield from _exchange(made, UP, self._random)
+            yield from made.send(LINE)
+            yield from read_line(made)
+            yield from exchange(made, UP, self._random)
             self.up = True
             self._tell()
             self._clock.process(self._watch())
-            opener = _Messages(self._key, DOWN)
+            opener = Messages(self._key, DOWN)
             while True:
                 data = yield from made.receive()
                 if not data:
@@ -134,13 +90,13 @@ class _Client:
 
     def _take(self, kind: int, channel: int, content: bytes) -> None:
         through = self._channels.get(channel)
-        if kind == _OPEN and channel in self._opened:
+        if kind == OPEN and channel in self._opened:
             self._opened.pop(channel).succeed(True)
-        elif kind == _REFUSED and channel in self._opened:
+        elif kind == REFUSED and channel in self._opened:
             self._opened.pop(channel).succeed(False)
-        elif kind == _DATA and through is not None:
+        elif kind == DATA and through is not None:
             through.arrived(content)
-        elif kind == _END and through is not None:
+        elif kind == END and through is not None:
             through.ended()
 
     def _watch(self) -> Generator[Event, Any, None]:
@@ -150,7 +106,7 @@ class _Client:
             if silent_s >= _ASK_S * (_SILENCES + 1):
                 self._end(failure.TIMEOUT)
             elif silent_s >= _ASK_S:
-                self._put(_THERE, 0)
+                self._put(THERE, 0)
 
     def _put(self, kind: int, channel: int, data: bytes = b"") -> None:
         if self._connection is not None:
@@ -173,21 +129,21 @@ class _Client:
         channel = self._next
 
         def write(data: bytes, within_s: float | None) -> Generator[Event, Any, None]:
-            for at in range(0, len(data), _MOST):
-                yield from connection.send(self._out.seal(_DATA, channel, data[at : at + _MOST]), within_s)
+            for at in range(0, len(data), MOST):
+                yield from connection.send(self._out.seal(DATA, channel, data[at : at + MOST]), within_s)
 
         made = Relayed(
             self._clock,
             (self._host.ipv4, 0),
             (address, port),
             write,
-            lambda data: self._put(_DATA, channel, data),
-            lambda: self._put(_END, channel),
+            lambda data: self._put(DATA, channel, data),
+            lambda: self._put(END, channel),
         )
         self._channels[channel] = made
         self._opened[channel] = opened = Event(self._clock)
         target = bytes(int(one) for one in address.split(".")) + port.to_bytes(2, "big")
-        self._put(_OPEN, channel, target)
+        self._put(OPEN, channel, target)
         within = self._clock.wait(limit_s if limit_s is not None else 3_600.0)
         yield opened | self.changed | within
         if self.gone:
@@ -275,23 +231,23 @@ class SshServer:
         random = Random(key + b"server")
         channels: dict[int, Connection] = {}
         try:
-            yield from connection.send(_LINE)
-            yield from _line(connection)
-            yield from _exchange(connection, DOWN, random)
-            opener, out = _Messages(key, UP), _Messages(key, DOWN)
+            yield from connection.send(LINE)
+            yield from read_line(connection)
+            yield from exchange(connection, DOWN, random)
+            opener, out = Messages(key, UP), Messages(key, DOWN)
             while True:
                 data = yield from connection.receive()
                 if not data:
                     break
                 for kind, channel, content in opener.open(data):
-                    if kind == _OPEN:
+                    if kind == OPEN:
                         self.lab.clock.process(self._channel(connection, channel, content, channels, out))
-                    elif kind == _DATA and channel in channels:
+                    elif kind == DATA and channel in channels:
                         channels[channel].put(content)
-                    elif kind == _END and channel in channels:
+                    elif kind == END and channel in channels:
                         channels[channel].close()
-                    elif kind == _THERE:
-                        connection.put(out.seal(_YES, 0))
+                    elif kind == THERE:
+                        connection.put(out.seal(YES, 0))
         except (OSError, EOFError):
             pass
         for one in channels.values():
@@ -299,60 +255,27 @@ class SshServer:
         connection.close()
 
     def _channel(
-        self, connection: Connection, channel: int, target: bytes, channels: dict[int, Connection], out: _Messages
+        self, connection: Connection, channel: int, target: bytes, channels: dict[int, Connection], out: Messages
     ) -> Generator[Event, Any, None]:
         """Connect to a target, and pass on what it says."""
         address, port = ".".join(str(one) for one in target[:4]), target[4] << 8 | target[5]
         try:
             made = yield from self.relay.connect(address, port, limit_s=60.0)
         except OSError:
-            connection.put(out.seal(_REFUSED, channel))
+            connection.put(out.seal(REFUSED, channel))
             return
         channels[channel] = made
-        connection.put(out.seal(_OPEN, channel))
+        connection.put(out.seal(OPEN, channel))
         try:
             while True:
                 data = yield from made.receive()
                 if not data:
                     break
-                for at in range(0, len(data), _MOST):
-                    yield from connection.send(out.seal(_DATA, channel, data[at : at + _MOST]))
+                for at in range(0, len(data), MOST):
+                    yield from connection.send(out.seal(DATA, channel, data[at : at + MOST]))
         except OSError:
             pass
-        connection.put(out.seal(_END, channel))
-
-
-def _line(connection: Connection) -> Generator[Event, Any, None]:
-    """Read the other end's line; it sends nothing after it before it is answered."""
-    came = b""
-    while not came.endswith(b"\n"):
-        data = yield from connection.receive()
-        if not data:
-            raise EOFError("closed in the middle of the version line")
-        came += data
-
-
-def _exchange(connection: Connection, own: bool, random: Random) -> Generator[Event, Any, None]:
-    """The messages up to the end of the login: their lengths, and bytes that mean nothing."""
-    due = 0
-    for up, size in _OPENING:
-        if up is own:
-            if due:
-                yield from _skip(connection, due)
-                due = 0
-            yield from connection.send(random.randbytes(size))
-        else:
-            due += size
-    if due:
-        yield from _skip(connection, due)
-
-
-def _skip(connection: Connection, count: int) -> Generator[Event, Any, None]:
-    while count > 0:
-        data = yield from connection.receive()
-        if not data:
-            raise EOFError("closed in the key exchange")
-        count -= len(data)
+        connection.put(out.seal(END, channel))
 
 
 class _Tool:
