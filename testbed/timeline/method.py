@@ -72,20 +72,24 @@ def method(manifest: dict[str, Any]) -> str:
         f"<li><b>{escape(name)}</b>: {escape(one['about'])}, by {escape(one['means'])}</li>"
         for name, one in manifest["tools"].items()
     )
+    virtual = manifest["backend"] == "simulate"
+    client = "a client of ours, in virtual time" if virtual else "curl"
     said = (
         "Everybody is at work at the same time in one lab for each policy, and in one without a policy (the "
-        "control). A "
-        "transfer is one HTTPS connection by curl; it came through if all its bytes came in time, with the right "
-        "certificate, and, with a tool, if the server saw it come from the tool's exit address. Direct transfers come "
+        f"control). A transfer is one HTTPS connection by {client}; it came through if all its bytes came in "
+        "time, with the right certificate, and, with a tool, if the server saw it come from the tool's exit address. Direct transfers come "
         "each from an address of its own. Who has a tool connects before the first transfer, and connects anew when "
         f"nothing was heard through it for {scenario['patience_s']:g} s. A transfer counts for the phase in which nine "
         "tenths of its time lie (six, if it failed). Shares have Wilson score intervals, medians order-statistic "
         "intervals, both of 95 % (of fewer than six values the range of all, which covers less). "
-        f"A row during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or added "
-        f"more "
-        f"than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, and so is "
-        f"one "
-        "during which the box or the tool's server was dead."
+    )
+    said += (
+        "A box in virtual time takes none, so nothing had to be left out; VPNs and proxies are shapes there: what an "
+        "observer sees of them is as recorded from the real programs, their keys come from the seed."
+        if virtual
+        else f"A row during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core or "
+        f"added more than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every number, "
+        "and so is one during which the box or the tool's server was dead."
     )
     tools_list = f"<h3>Tools</h3><ul>{tools}</ul>" if tools else ""
     return (
@@ -98,8 +102,12 @@ def method(manifest: dict[str, Any]) -> str:
 def again(manifest: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
     said = (
-        "The seed fixes every chance that the boxes take; what the kernel's timing changes is why each number has an "
-        "interval. Beside this page lie manifest.json (all of the above, to repeat the run), rows.csv (one row for "
+        "The seed fixes everything: the line gives these rows again, byte for byte. "
+        if manifest["backend"] == "simulate"
+        else "The seed fixes every chance that the boxes take; what the kernel's timing changes is why each number has "
+        "an interval. "
+    ) + (
+        "Beside this page lie manifest.json (all of the above, to repeat the run), rows.csv (one row for "
         "each "
         "transfer, each attempt to connect, and each actor's whole phase), and for each policy a folder with what its "
         "box was given (box.pcap), what it decided (decisions.jsonl), and every probe (series.jsonl)."

@@ -36,3 +36,13 @@ def test_where_nothing_is_said_of_limits_there_is_no_such_section(tmp_path: Path
     assert "It says nothing." in method.cannot(made)
     made["scenario"]["limits"] = []
     assert method.cannot(made) == ""
+
+
+def test_a_timeline_in_virtual_time_says_so(tmp_path: Path) -> None:
+    _, made = whole(tmp_path)
+    virtual = made | {"backend": "simulate"}
+    assert "in virtual time" in method.method(virtual)
+    assert "is left out of every number" in method.method(made)
+    assert "is left out of every number" not in method.method(virtual)
+    assert "byte for byte" in method.again(virtual)
+    assert "byte for byte" not in method.again(made)
