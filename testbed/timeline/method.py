@@ -77,8 +77,8 @@ def method(manifest: dict[str, Any]) -> str:
     said = (
         "Everybody is at work at the same time in one lab for each policy, and in one without a policy (the "
         f"control). A transfer is one HTTPS connection by {client}; it came through if all its bytes came in "
-        "time, with the right certificate, and, with a tool, if the server saw it come from the tool's exit address. Direct transfers come "
-        "each from an address of its own. Who has a tool connects before the first transfer, and connects anew when "
+        "time, with the right certificate, and, with a tool, if the server saw it come from the tool's exit "
+        "address. Direct transfers come each from an address of its own. Who has a tool connects before the first transfer, and connects anew when "
         f"nothing was heard through it for {scenario['patience_s']:g} s. A transfer counts for the phase in which nine "
         "tenths of its time lie (six, if it failed). Shares have Wilson score intervals, medians order-statistic "
         "intervals, both of 95 % (of fewer than six values the range of all, which covers less). "
