@@ -30,7 +30,8 @@ def test_a_capture_holds_every_packet_once_with_right_checksums(tmp_path: Path) 
         del again[IP].chksum, again[TCP].chksum
         assert bytes(IP(bytes(again))) == bytes(packet[IP])
     times = [float(packet.time) for packet in packets]
-    assert all(0 <= later - earlier < 60 for earlier, later in pairwise(times))
+    # stamped on two processors, packets may stand in the other order by some microseconds
+    assert all(-0.001 < later - earlier < 60 for earlier, later in pairwise(times))
     for end in ("client", "server"):
         assert ", 0 lost" in (tmp_path / "run" / "logs" / f"capture-{end}.log").read_text()
     with PcapReader(str(tmp_path / "run" / "server.pcap")) as reader:
