@@ -91,6 +91,20 @@ def test_outages_count_where_a_tool_is_left_open_and_not_where_it_must_connect_a
     assert found.reasons == ("7 s without an answer",)
 
 
+@pytest.mark.parametrize(("answered", "expected"), [(36, Class.UNTOUCHED), (25, Class.DEGRADED)])
+def test_connecting_anew_is_a_short_outage_and_half_of_the_probes_without_an_answer_is_more(
+    answered: int, expected: Class, tmp_path: Path
+) -> None:
+    anew = dataclasses.replace(TIMELINE, held_s=5)
+    made = run_of(tmp_path, [*good(policy=CONTROL), *_during()], anew)
+    for leg in made["legs"]:
+        count = 50 if leg["policy"] == CONTROL else answered
+        leg["anew"] = {"anna, VPN": {"probes": 50, "answered": count, "longest_outage_s": 9.0}}
+    (found,) = [one for one in cells(read_rows(tmp_path), made) if one.tool]
+    assert found.renews
+    assert found.word is expected
+
+
 def test_where_chance_decides_every_class_is_as_meant(tmp_path: Path) -> None:
     by_chance = tuple(dataclasses.replace(one, by_chance=True) for one in TIMELINE.meant)
     made = run_of(tmp_path, [*good(policy=CONTROL), *_during()], dataclasses.replace(TIMELINE, meant=by_chance))
