@@ -71,3 +71,16 @@ class Clock(Environment):
                 f"time stands still {self.elapsed_s:.9f} s after the start: {self._at_once} events at one instant; "
                 f"the next is {self._queue[0][3] if self._queue else 'none'}"
             )
+
+
+class Signal:
+    """Something happens again and again: who waits is told the next time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.next = Event(clock)  #: to yield: the next time that it happens
+
+    def tell(self) -> None:
+        """It happens."""
+        now, self.next = self.next, Event(self._clock)
+        now.succeed()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import ssl
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
@@ -22,8 +22,8 @@ from testbed.simulate.entropy import Entropy
 from testbed.simulate.host import Host
 from testbed.simulate.imitated import Imitated
 from testbed.simulate.names import look_up
-from testbed.simulate.tcp import Connection, Settings
-from testbed.simulate.tls import Secure
+from testbed.simulate.tcp import Settings
+from testbed.simulate.tls import Carrying, Secure
 from testbed.simulate.web import HTTP, HTTPS
 
 #: what OpenSSL finds wrong with a certificate (openssl/x509_vfy.h): the name, and who has signed it
@@ -63,7 +63,25 @@ class Dialler(Protocol):
         limit_s: float | None = None,
         source: str = "",
         settings: Settings | None = None,
-    ) -> Generator[Event, Any, Connection]: ...
+    ) -> Generator[Event, Any, Carrying]: ...
+
+
+def where(stream: Carrying, reader: http.Reader, name: str, left_s: Callable[[], float]) -> Generator[Event, Any, str]:
+    """Ask a server of the lab where one comes from, on a connection that stands; `left_s`: seconds that are left.
+
+    Raises EOFError, and what breaks a connection.
+    """
+    yield from stream.send(http.request(name, "/where"), left_s())
+    head = yield from reader.head(left_s())
+    if head is None or not head.length:
+        raise EOFError("an answer without an address")
+    body = b""
+    while len(body) < head.length:
+        part = yield from reader.some(head.length - len(body), left_s())
+        if not part:
+            raise EOFError("the answer ended before its end")
+        body += part
+    return body.decode(errors="replace").strip()
 
 
 class _Limit:
@@ -153,10 +171,10 @@ class Browser:
         return done
 
     def _converse(
-        self, connection: Connection, request: bytes, said: str, hello: str, done: Fetched, limit: _Limit
+        self, connection: Carrying, request: bytes, said: str, hello: str, done: Fetched, limit: _Limit
     ) -> Generator[Event, Any, None]:
         """TLS, request and answer on a connection that stands; `said`: the name for TLS, "" for none."""
-        stream: Secure | Imitated | Connection = connection
+        stream: Secure | Imitated | Carrying = connection
         if said:
             stream = secure = self._secure(connection, said, hello)
             yield from secure.handshake(limit.left_s)
@@ -184,7 +202,7 @@ class Browser:
             done.body = b"".join(parts)
         stream.close()
 
-    def _secure(self, connection: Connection, said: str, hello: str) -> Secure | Imitated:
+    def _secure(self, connection: Carrying, said: str, hello: str) -> Secure | Imitated:
         clock = self._host.clock
         if not hello:
             return Secure(connection, self._context, self._entropy, clock, name=said)

@@ -24,7 +24,7 @@ from simpy.events import Event
 
 from testbed.simulate.clock import SECOND_NS, Clock
 from testbed.simulate.hellos import Hello
-from testbed.simulate.tcp import Connection
+from testbed.simulate.tls import Carrying
 
 #: suites that are spoken: the bytes of the key, and the hash
 _SUITES: dict[int, tuple[int, hashes.HashAlgorithm]] = {0x1301: (16, hashes.SHA256()), 0x1302: (32, hashes.SHA384())}
@@ -39,7 +39,7 @@ _GOODBYE = b"\x01\x00"
 class Imitated:
     """The client's end of a connection; `handshake` comes first."""
 
-    def __init__(self, connection: Connection, hello: Hello, clock: Clock, *, name: str, authority: str) -> None:
+    def __init__(self, connection: Carrying, hello: Hello, clock: Clock, *, name: str, authority: str) -> None:
         self.connection = connection
         self._clock = clock
         self._hello = hello
@@ -96,8 +96,8 @@ class Imitated:
 
     def close(self) -> None:
         """Say goodbye, and end the connection."""
-        if self._writes is not None and self.connection.machine.error is None:
-            self.connection.machine.sender.write(self._writes.seal(_ALERT, _GOODBYE))
+        if self._writes is not None:
+            self.connection.put(self._writes.seal(_ALERT, _GOODBYE))
         self.connection.close()
 
     # -- what comes ---------------------------------------------------------------------------------------------------

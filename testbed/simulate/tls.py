@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import tempfile
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
@@ -129,6 +130,14 @@ class Secure:
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
+
+
+def take(context: ssl.SSLContext, pem: str) -> None:
+    """Give a server its certificate and key."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # ssl reads certificates from files alone
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(file.name)
 
 
 def client_context(authority: str, entropy: Entropy) -> ssl.SSLContext:

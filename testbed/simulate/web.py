@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import tempfile
 from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from typing import Any
@@ -21,7 +20,7 @@ from testbed.simulate.certificates import site_pem
 from testbed.simulate.entropy import Entropy
 from testbed.simulate.host import Host
 from testbed.simulate.tcp import Connection
-from testbed.simulate.tls import Secure, server_context
+from testbed.simulate.tls import Secure, server_context, take
 from testbed.sites import Site
 
 HTTP, HTTPS = 80, 443
@@ -51,10 +50,7 @@ class Web:
     def _context(self, names: tuple[str, ...], addresses: tuple[str, ...]) -> ssl.SSLContext:
         def load(context: ssl.SSLContext) -> None:
             for browsers in (False, True):  # TLS takes the first of the two that a hello offers a signature for
-                with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # ssl reads certificates from files alone
-                    file.write(site_pem(names, addresses, for_browsers=browsers))
-                    file.flush()
-                    context.load_cert_chain(file.name)
+                take(context, site_pem(names, addresses, for_browsers=browsers))
 
         return server_context(load, self._entropy)
 

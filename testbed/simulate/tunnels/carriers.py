@@ -5,11 +5,13 @@ A carrier is one client's; the server's half of all clients is one listener. Nei
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 from simpy.events import Event
 
+from testbed.simulate import http
 from testbed.simulate.datagrams import Socket
 from testbed.simulate.host import Host
 from testbed.simulate.tcp import Connection
@@ -30,19 +32,27 @@ class Carrier(Protocol):
     def close(self) -> None: ...
 
 
-class Listener(Protocol):
-    """The server's half; `clients`: who hears what comes from this address and port."""
+class Listener(ABC):
+    """The server's half: who hears what comes from which client's address and port."""
 
+    def __init__(self) -> None:
+        self._hear: dict[tuple[str, int], Hear] = {}
+
+    def expect(self, client: tuple[str, int], hear: Hear) -> None:
+        self._hear[client] = hear
+
+    def forget(self, client: tuple[str, int]) -> None:
+        self._hear.pop(client, None)
+
+    @abstractmethod
     def send(self, message: bytes, port: int, to: tuple[str, int]) -> None: ...
-    def expect(self, client: tuple[str, int], hear: Hear) -> None: ...
-    def forget(self, client: tuple[str, int]) -> None: ...
 
 
-class UdpListener:
+class UdpListener(Listener):
     """The server's sockets."""
 
     def __init__(self, relay: Host, address: str, ports: Sequence[int]) -> None:
-        self._hear: dict[tuple[str, int], Hear] = {}
+        super().__init__()
         self._sockets = {port: relay.datagrams(port, address=address) for port in ports}
         for port, socket in self._sockets.items():
             relay.clock.process(self._listen(port, socket))
@@ -57,20 +67,22 @@ class UdpListener:
     def send(self, message: bytes, port: int, to: tuple[str, int]) -> None:
         self._sockets[port].send(message, to)
 
-    def expect(self, client: tuple[str, int], hear: Hear) -> None:
-        self._hear[client] = hear
-
-    def forget(self, client: tuple[str, int]) -> None:
-        self._hear.pop(client, None)
-
 
 class UdpCarrier:
     """A client's socket, or one for each of the server's ports if it comes from the same."""
 
     def __init__(
-        self, host: Host, server: str, listener: Listener, heard: Hear, serve: Callable[[tuple[str, int]], Hear],
-        *, ports: Sequence[int], own_port: bool, source: str,
-    ) -> None:  # fmt: skip
+        self,
+        host: Host,
+        server: str,
+        listener: Listener,
+        heard: Hear,
+        serve: Callable[[tuple[str, int]], Hear],
+        *,
+        ports: Sequence[int],
+        own_port: bool,
+        source: str,
+    ) -> None:
         """`heard`: takes what comes; `serve`: makes the server's end for a client at this address and port."""
         self._host, self._server, self._listener, self._heard = host, server, listener, heard
         self._serve, self._ports, self._own_port = serve, ports, own_port
@@ -129,11 +141,11 @@ def _put(connection: Connection | None, message: bytes) -> None:
         connection.put(len(message).to_bytes(2, "big") + message)
 
 
-class TcpListener:
+class TcpListener(Listener):
     """The server's port; a connection from nobody who is expected is closed."""
 
     def __init__(self, relay: Host, address: str, port: int) -> None:
-        self._hear: dict[tuple[str, int], Hear] = {}
+        super().__init__()
         self._connections: dict[tuple[str, int], Connection] = {}
         self._port = port
         relay.listen(port, self._serve, address=address)
@@ -149,11 +161,8 @@ class TcpListener:
     def send(self, message: bytes, port: int, to: tuple[str, int]) -> None:
         _put(self._connections.get(to), message)
 
-    def expect(self, client: tuple[str, int], hear: Hear) -> None:
-        self._hear[client] = hear
-
     def forget(self, client: tuple[str, int]) -> None:
-        self._hear.pop(client, None)
+        super().forget(client)
         self._connections.pop(client, None)
 
 
@@ -161,9 +170,17 @@ class TcpCarrier:
     """A client's connection."""
 
     def __init__(
-        self, host: Host, server: str, listener: Listener, heard: Hear, serve: Callable[[tuple[str, int]], Hear],
-        *, port: int, source: str, broken: Callable[[OSError], None],
-    ) -> None:  # fmt: skip
+        self,
+        host: Host,
+        server: str,
+        listener: Listener,
+        heard: Hear,
+        serve: Callable[[tuple[str, int]], Hear],
+        *,
+        port: int,
+        source: str,
+        broken: Callable[[OSError], None],
+    ) -> None:
         """`broken`: told when the connection ends; the rest as for UDP."""
         self._host, self._server, self._listener, self._heard = host, server, listener, heard
         self._serve, self._port, self._source, self._broken = serve, port, source, broken
@@ -192,3 +209,12 @@ class TcpCarrier:
         if connection is not None:
             self._listener.forget(connection.local)
             connection.close()
+
+
+def skip(stream: http.Stream, count: int, limit_s: float | None = None) -> Generator[Event, Any, None]:
+    """Read so many bytes that mean nothing. Raises EOFError if the other end ends before them."""
+    while count > 0:
+        data = yield from stream.receive(limit_s)
+        if not data:
+            raise EOFError("closed in the middle of the handshake")
+        count -= len(data)

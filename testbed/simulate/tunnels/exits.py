@@ -6,7 +6,6 @@ Source NAT for TCP and UDP over IPv4, as the lab's relay does it by masquerading
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address
 
 from middlebox.packet import TCP, UDP
 from testbed.simulate.host import Host
@@ -34,23 +33,18 @@ class Exits:
         hook = getattr(relay.incoming, "__self__", None)
         return hook if isinstance(hook, Exits) else Exits(relay)
 
-    def out(self, raw: bytes, address: str, deliver: Deliver) -> None:
-        """Send a packet from the inside out, from this address of the relay; `deliver` gets the answers."""
+    def out(self, raw: bytes, outside: bytes, deliver: Deliver) -> None:
+        """Send a packet from the inside out, from this address of the relay (4 bytes); `deliver` gets the answers."""
         found = _ends(raw)
         if found is None:
             return
         proto, src, sport, _, _ = found
-        outside = IPv4Address(address).packed
         key = ((proto, src, sport), deliver)
         port = self._ports.get(key)
         if port is None:
             port = self._ports[key] = self._free(proto, outside)
             self._inside[proto, outside, port] = (src, sport, deliver)
         self._relay.send_raw(translated(raw, src=outside, sport=port))
-
-    def seen_as(self, address: str, port: int, deliver: Deliver) -> int:
-        """The port by which servers see a TCP port inside; 0 if nothing was sent from there."""
-        return self._ports.get(((TCP, IPv4Address(address).packed, port), deliver), 0)
 
     def _free(self, proto: int, outside: bytes) -> int:
         for _ in range(_LAST_PORT - _FIRST_PORT):

@@ -14,12 +14,12 @@ from typing import Any
 from simpy.events import Event
 
 from testbed import failure
-from testbed.simulate.clock import SECOND_NS, Clock
+from testbed.simulate.clock import SECOND_NS, Clock, Signal
 from testbed.simulate.fetch import named
 from testbed.simulate.tunnels.carriers import Carrier, Hear, Listener
 from testbed.simulate.tunnels.exits import Exits
 from testbed.simulate.tunnels.inside import Inside
-from testbed.simulate.tunnels.shape import DOWN, UP, Conversation, Said, Shape
+from testbed.simulate.tunnels.shape import DOWN, UP, Conversation, Shape
 
 #: packets from inside that wait for keys
 _MOST_WAITING = 128
@@ -43,12 +43,12 @@ class Session:
         client: int,
         inside: Inside,
         exits: Exits,
-        exit: str,
+        exit: bytes,
         listener: Listener,
         carrier: MakeCarrier,
         prelude: Callable[[], Generator[Event, Any, None]] | None = None,
     ) -> None:
-        """`client`: its number; `exit`: the relay's address that servers see; `prelude`: what comes first."""
+        """`client`: its number; `exit`: the relay's address that servers see, 4 bytes; `prelude`: what comes first."""
         self._shape, self._clock, self._random, self._number = shape, clock, random, client
         self._inside, self._exits, self._exit, self._listener = inside, exits, exit, listener
         self._prelude = prelude
@@ -59,12 +59,11 @@ class Session:
         self._answered = 0  # messages of the script that both ends have heard of, as far as the client knows
         self._seen: set[int] = set()  # of the client's, by the server
         self._server_up = False
-        self._client: tuple[str, int] = ("", 0)  # where the server sends to
-        self._places: dict[int, tuple[str, int]] = {}  # by the server's port
+        self._places: dict[int, tuple[str, int]] = {}  # where the server sends to, by its port
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self._heard_ns = self._said_ns = self._server_said_ns = clock.now_ns
         self._unanswered_ns = _NEVER_NS  # when the first packet was sent that nothing has come for since
-        self._changed = Event(clock)
+        self.changed = Signal(clock)  #: something has happened to it
         self._broken: OSError | None = None
         self._closed = False
         self.up = False  #: the client has keys
@@ -99,7 +98,7 @@ class Session:
                     if place == self._answered:
                         self._answered += 1
                         self._heard_ns = self._clock.now_ns
-                        self._tell()
+                        self.changed.tell()
                     return
         inner = self._keys.open(DOWN, message) if self._keys else None
         if inner is None:
@@ -114,7 +113,7 @@ class Session:
 
         def hear(message: bytes, port: int) -> None:
             self._places[port] = client
-            self._server_hears(message, port)
+            self._server_hears(message)
 
         return hear
 
@@ -122,11 +121,11 @@ class Session:
         """What carries the messages is gone."""
         self._broken = error
         self.why = named(error)
-        self._tell()
+        self.changed.tell()
 
     # -- the server ---------------------------------------------------------------------------------------------------
 
-    def _server_hears(self, message: bytes, port: int) -> None:
+    def _server_hears(self, message: bytes) -> None:
         script = self._talk.script
         for place, said in enumerate(script):
             if said.up and said.raw == message:
@@ -194,68 +193,57 @@ class Session:
 
     def _begin(self) -> Generator[Event, Any, bool]:
         """One attempt; whether it came to keys."""
-        times = self._shape.times
         self._broken = None
         try:
             if self._carrier is None:
                 if self._prelude is not None:
                     yield from self._prelude()
                 self._carrier = self._make(self)
-                yield from self._carrier.open(sum(times.retries))
+                yield from self._carrier.open(sum(self._shape.times.retries))
         except OSError as error:
             self.why = named(error)
             return False
         self._talk = talk = self._shape.converse(self._random, self._number)
         self._answered, self._seen = 0, set()
-        tries = 0
-        while self._answered < len(talk.script):
-            flight = self._flight()
-            before = self._answered + len(flight)
-            if self._closed or self._carrier is None:  # it was closed while it waited
-                self._hang_up()
-                return False
-            for said in flight:
-                self._carrier.send(said.raw, said.port)
-            if before == len(talk.script):
-                self._answered = before
-                break
-            self._answered = before
-            # wait for the answer to all of it
-            due_ns = self._clock.now_ns + round(times.retries[min(tries, len(times.retries) - 1)] * SECOND_NS)
-            while self._is_due_from_server():
-                left_ns = due_ns - self._clock.now_ns
-                if self._closed or self._broken is not None:
-                    return False
-                if left_ns <= 0:
-                    break
-                yield self._changed | self._clock.wait(left_ns / SECOND_NS)
-            if self._is_due_from_server():
-                tries += 1
-                if tries >= len(times.retries):
-                    self.why = failure.TIMEOUT
-                    return False
-                self._answered = before - len(flight)
-            else:
-                tries = 0
+        if not (yield from self._agree()):
+            return False
         self._keys = talk
         self.up = True
         self.times_up += 1
         self._heard_ns = self._clock.now_ns
         self._unanswered_ns = _NEVER_NS
-        self._tell()
+        self.changed.tell()
         if self._shape.waits and not self._waiting:
             self._say(talk.seal(UP, b""))  # the client speaks first, and says that it has the keys
         while self._waiting:
             self.carry(self._waiting.popleft())
         return True
 
-    def _flight(self) -> list[Said]:
-        """The client's messages that are next."""
+    def _agree(self) -> Generator[Event, Any, bool]:
+        """Go through the script, saying the client's messages again until they are answered; whether it is through."""
         script = self._talk.script
-        last = self._answered
-        while last < len(script) and script[last].up:
-            last += 1
-        return list(script[self._answered : last])
+        while self._answered < len(script):
+            first = last = self._answered
+            while last < len(script) and script[last].up:
+                last += 1
+            for wait_s in self._shape.times.retries:
+                if self._closed or self._carrier is None:  # it was closed while it waited
+                    self._hang_up()
+                    return False
+                for said in script[first:last]:
+                    self._carrier.send(said.raw, said.port)
+                self._answered = last
+                due_ns = self._clock.now_ns + round(wait_s * SECOND_NS)
+                while self._is_due_from_server() and (left_ns := due_ns - self._clock.now_ns) > 0:
+                    if self._closed or self._broken is not None:
+                        return False
+                    yield self.changed.next | self._clock.wait(left_ns / SECOND_NS)
+                if not self._is_due_from_server():
+                    break
+            else:
+                self.why = failure.TIMEOUT
+                return False
+        return True
 
     def _is_due_from_server(self) -> bool:
         script = self._talk.script
@@ -272,7 +260,7 @@ class Session:
             if times.unanswered and waited_ns >= times.unanswered * SECOND_NS:
                 self._unanswered_ns = _NEVER_NS
                 return
-            yield self._changed | self._clock.wait(_LOOK_S)
+            yield self.changed.next | self._clock.wait(_LOOK_S)
 
     def _watch(self) -> Generator[Event, Any, None]:
         """Say something when too little is said."""
@@ -306,13 +294,4 @@ class Session:
         """End it, for good."""
         self._closed = True
         self._hang_up()
-        self._tell()
-
-    @property
-    def changed(self) -> Event:
-        """The next time that something happens to it."""
-        return self._changed
-
-    def _tell(self) -> None:
-        changed, self._changed = self._changed, Event(self._clock)
-        changed.succeed()
+        self.changed.tell()

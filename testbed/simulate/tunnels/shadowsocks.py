@@ -17,19 +17,18 @@ from testbed.simulate.chance import stream
 from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.host import Host
 from testbed.simulate.tcp import Connection, Settings
-from testbed.simulate.tunnels.asked import MEANS, SimulatedTunnel
-from testbed.simulate.tunnels.proxies import Relayed
+from testbed.simulate.tls import Carrying
+from testbed.simulate.tunnels.asked import SimulatedTunnel
+from testbed.simulate.tunnels.proxies import TARGET, ProxyTool, Relayed, pass_on, place_of, target_of
 from testbed.simulate.tunnels.shape import DOWN, UP, Sealing
 from testbed.simulate.tunnels.standing import Standing, await_exit
-from testbed.tool import Kind, Via
-from testbed.tools.places import Spot
 
 if TYPE_CHECKING:
     from testbed.simulate.laboratory import SimulatedLab
 
 PORT = 8388
-_SOCKS_PORT = 1088
 _SALT = 32
+_IPV4 = b"\x01"  # what kind of address follows (RFC 1928, 5)
 _MOST = 0x3FFF  # bytes of content in a chunk
 #: the client waits so long for first bytes to send along with the target's name; a browser's come at once
 _ALONG_S = 0.001
@@ -83,7 +82,6 @@ class _Through:
 
     def __init__(self, server: ShadowsocksServer, client: Host, source: str, random: Random) -> None:
         self._server, self._client, self._source, self._random = server, client, source, random
-        self.closed = False
 
     def connect(
         self,
@@ -93,12 +91,12 @@ class _Through:
         limit_s: float | None = None,
         source: str = "",
         settings: Settings | None = None,
-    ) -> Generator[Event, Any, Connection]:
+    ) -> Generator[Event, Any, Carrying]:
         """See `testbed.simulate.fetch.Dialler`; it stands as soon as the client itself has answered."""
         key = self._random.randbytes(32)
         up = _Chunks(Sealing(Random(key)), UP, self._random.randbytes(_SALT))
         down = _Chunks(Sealing(Random(key)), DOWN, b"")
-        target = b"\x01" + bytes(int(one) for one in address.split(".")) + port.to_bytes(2, "big")
+        target = _IPV4 + target_of(address, port)
         server = self._server
         outer: list[Connection] = []
         waiting = [target]
@@ -145,7 +143,7 @@ class _Through:
 
         clock.process(carry())
         yield clock.wait(0)
-        return through  # type: ignore[return-value]  # all that is asked of a connection here
+        return through
 
 
 @dataclass(slots=True)
@@ -159,7 +157,7 @@ class ShadowsocksServer:
     _count: int = 0
 
     def __post_init__(self) -> None:
-        self.address = Spot(tool=TOOL.name, number=7).address(self.relay)
+        self.address = TOOL.address(self.relay)
         self.relay.add_address(self.address)
         self.relay.listen(PORT, self._serve, address=self.address)
 
@@ -177,7 +175,7 @@ class ShadowsocksServer:
         begin_s = self.lab.clock.now_ns / SECOND_NS
         ready_s = yield from await_exit(TOOL.name, self.lab, inner, self.address, limit_s, begin_s)
         return Standing(
-            via=Via(proxy=f"socks5h://127.0.0.1:{_SOCKS_PORT}", exit=self.address),
+            via=TOOL.via(self.address),
             ready_s=ready_s,
             inner=inner,
             _alive=lambda: True,
@@ -189,56 +187,30 @@ class ShadowsocksServer:
         key = self.keys.pop(connection.remote, b"")
         up = _Chunks(Sealing(Random(key)), UP, b"")
         down = _Chunks(Sealing(Random(key)), DOWN, Random(key + b"salt").randbytes(_SALT))
+        head = len(_IPV4) + TARGET
         content = b""
-        while len(content) < 7:
+        while len(content) < head:
             data = yield from connection.receive()
             if not data:
                 connection.close()
                 return
             content += up.open(data)
-        address, port = ".".join(str(one) for one in content[1:5]), content[5] << 8 | content[6]
+        address, port = place_of(content[len(_IPV4) :])
         try:
             target = yield from self.relay.connect(address, port, limit_s=60.0, source=self.address)
         except OSError:
             connection.close()
             return
-        if content[7:]:
-            target.put(content[7:])
-        self.lab.clock.process(_pass_back(connection, target, down))
-        try:
-            while True:
-                data = yield from connection.receive()
-                if not data:
-                    break
-                yield from target.send(up.open(data))
-        except OSError:
-            pass
+        if content[head:]:
+            target.put(content[head:])
+
+        def back() -> Generator[Event, Any, None]:
+            yield from pass_on(target, lambda data: connection.send(down.seal(data)))
+            connection.close()
+
+        self.lab.clock.process(back())
+        yield from pass_on(connection, lambda data: target.send(up.open(data)))
         target.close()
 
 
-def _pass_back(connection: Connection, target: Connection, down: _Chunks) -> Generator[Event, Any, None]:
-    try:
-        while True:
-            data = yield from target.receive()
-            if not data:
-                break
-            yield from connection.send(down.seal(data))
-    except OSError:
-        pass
-    connection.close()
-
-
-class _Tool:
-    """See `asked.SimulatedTool`."""
-
-    name = "shadowsocks"
-    kind = Kind.PROXY
-
-    def means(self) -> str:
-        return MEANS
-
-    def serve(self, lab: SimulatedLab, relay: Host) -> ShadowsocksServer:
-        return ShadowsocksServer(lab, relay)
-
-
-TOOL = _Tool()
+TOOL = ProxyTool(name="shadowsocks", number=7, socks_port=1088, server=ShadowsocksServer)

@@ -1,7 +1,7 @@
 """`ssh -D` in virtual time: one connection, its lines and key exchange, then channels in it (RFC 4253, RFC 4254).
 
-The client asks every 5 s whether the server is there and ends
-after the third silence, or with its connection, as `testbed.tools.ssh` configures it; it connects no more by itself.
+The client asks every 5 s whether the server is there and ends after the third silence, or with its connection, as
+`testbed.tools.ssh` configures it; it connects no more by itself.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from simpy.events import Event
 
 from testbed import failure
 from testbed.simulate.chance import stream
-from testbed.simulate.clock import SECOND_NS
+from testbed.simulate.clock import SECOND_NS, Signal
 from testbed.simulate.fetch import named
 from testbed.simulate.host import Host
 from testbed.simulate.tcp import Connection, Settings
-from testbed.simulate.tunnels.asked import MEANS, SimulatedTunnel
-from testbed.simulate.tunnels.proxies import Relayed
+from testbed.simulate.tls import Carrying
+from testbed.simulate.tunnels.asked import SimulatedTunnel
+from testbed.simulate.tunnels.proxies import ProxyTool, Relayed, pass_on, place_of, target_of
 from testbed.simulate.tunnels.shape import DOWN, UP
 from testbed.simulate.tunnels.ssh_messages import (
     DATA,
@@ -36,14 +37,12 @@ from testbed.simulate.tunnels.ssh_messages import (
     read_line,
 )
 from testbed.simulate.tunnels.standing import Standing, await_exit
-from testbed.tool import Kind, NotUp, Via
-from testbed.tools.places import Spot
+from testbed.tool import NotUp
 
 if TYPE_CHECKING:
     from testbed.simulate.laboratory import SimulatedLab
 
 PORT = 22
-_SOCKS_PORT = 1080
 _ASK_S, _SILENCES = 5.0, 3
 
 
@@ -63,7 +62,7 @@ class _Client:
         self._heard_ns = self._clock.now_ns
         self.up = False
         self.gone = ""  #: why it has ended, OONI's string
-        self.changed = Event(self._clock)
+        self.changed = Signal(self._clock)  #: something has happened to it
         self._clock.process(self._live())
 
     def _live(self) -> Generator[Event, Any, None]:
@@ -75,7 +74,7 @@ class _Client:
             yield from read_line(made)
             yield from exchange(made, UP, self._random)
             self.up = True
-            self._tell()
+            self.changed.tell()
             self._clock.process(self._watch())
             opener = Messages(self._key, DOWN)
             while True:
@@ -120,7 +119,7 @@ class _Client:
         limit_s: float | None = None,
         source: str = "",
         settings: Settings | None = None,
-    ) -> Generator[Event, Any, Connection]:
+    ) -> Generator[Event, Any, Carrying]:
         """A channel; it stands when the server has connected."""
         if not self.up or self._connection is None:
             raise ConnectionRefusedError("connection refused")
@@ -142,10 +141,9 @@ class _Client:
         )
         self._channels[channel] = made
         self._opened[channel] = opened = Event(self._clock)
-        target = bytes(int(one) for one in address.split(".")) + port.to_bytes(2, "big")
-        self._put(OPEN, channel, target)
+        self._put(OPEN, channel, target_of(address, port))
         within = self._clock.wait(limit_s if limit_s is not None else 3_600.0)
-        yield opened | self.changed | within
+        yield opened | self.changed.next | within
         if self.gone:
             raise ConnectionResetError("the proxy has ended")
         if not opened.triggered:
@@ -153,7 +151,7 @@ class _Client:
             raise TimeoutError("timed out")
         if not opened.value:
             raise ConnectionRefusedError("the proxy does not reach it")
-        return made  # type: ignore[return-value]  # all that is asked of a connection here
+        return made
 
     def _end(self, why: str) -> None:
         if self.gone:
@@ -163,14 +161,10 @@ class _Client:
             channel.ended(ConnectionResetError("the proxy has ended"))
         if self._connection is not None:
             self._connection.close()
-        self._tell()
+        self.changed.tell()
 
     def close(self) -> None:
         self._end(failure.EOF)
-
-    def _tell(self) -> None:
-        changed, self.changed = self.changed, Event(self._clock)
-        changed.succeed()
 
 
 @dataclass(slots=True)
@@ -185,7 +179,7 @@ class SshServer:
     _count: int = 0
 
     def __post_init__(self) -> None:
-        self.address = Spot(tool=TOOL.name, number=0).address(self.relay)
+        self.address = TOOL.address(self.relay)
         self.relay.listen(PORT, self._serve, address=self.address)
 
     def alive(self) -> bool:
@@ -211,14 +205,14 @@ class SshServer:
                 limit_s,
                 begin_s,
                 up=lambda: inner.up,
-                changed=lambda: inner.changed,
+                changed=lambda: inner.changed.next,
                 ended=lambda: inner.gone,
             )
         except NotUp:
             inner.close()
             raise
         return Standing(
-            via=Via(proxy=f"socks5h://127.0.0.1:{_SOCKS_PORT}", exit=self.address),
+            via=TOOL.via(self.address),
             ready_s=ready_s,
             inner=inner,
             _alive=lambda: not inner.gone,
@@ -258,37 +252,20 @@ class SshServer:
         self, connection: Connection, channel: int, target: bytes, channels: dict[int, Connection], out: Messages
     ) -> Generator[Event, Any, None]:
         """Connect to a target, and pass on what it says."""
-        address, port = ".".join(str(one) for one in target[:4]), target[4] << 8 | target[5]
         try:
-            made = yield from self.relay.connect(address, port, limit_s=60.0)
+            made = yield from self.relay.connect(*place_of(target), limit_s=60.0)
         except OSError:
             connection.put(out.seal(REFUSED, channel))
             return
         channels[channel] = made
         connection.put(out.seal(OPEN, channel))
-        try:
-            while True:
-                data = yield from made.receive()
-                if not data:
-                    break
-                for at in range(0, len(data), MOST):
-                    yield from connection.send(out.seal(DATA, channel, data[at : at + MOST]))
-        except OSError:
-            pass
+
+        def onward(data: bytes) -> Generator[Event, Any, None]:
+            for at in range(0, len(data), MOST):
+                yield from connection.send(out.seal(DATA, channel, data[at : at + MOST]))
+
+        yield from pass_on(made, onward)
         connection.put(out.seal(END, channel))
 
 
-class _Tool:
-    """See `asked.SimulatedTool`."""
-
-    name = "ssh"
-    kind = Kind.PROXY
-
-    def means(self) -> str:
-        return MEANS
-
-    def serve(self, lab: SimulatedLab, relay: Host) -> SshServer:
-        return SshServer(lab, relay)
-
-
-TOOL = _Tool()
+TOOL = ProxyTool(name="ssh", number=0, socks_port=1080, server=SshServer)

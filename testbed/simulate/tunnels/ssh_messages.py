@@ -12,6 +12,7 @@ from typing import Any
 from simpy.events import Event
 
 from testbed.simulate.tcp import Connection
+from testbed.simulate.tunnels.carriers import skip
 from testbed.simulate.tunnels.shape import DOWN, UP, Sealing
 
 LINE = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7\r\n"
@@ -89,18 +90,10 @@ def exchange(connection: Connection, own: bool, random: Random) -> Generator[Eve
     for up, size in _OPENING:
         if up is own:
             if due:
-                yield from _skip(connection, due)
+                yield from skip(connection, due)
                 due = 0
             yield from connection.send(random.randbytes(size))
         else:
             due += size
     if due:
-        yield from _skip(connection, due)
-
-
-def _skip(connection: Connection, count: int) -> Generator[Event, Any, None]:
-    while count > 0:
-        data = yield from connection.receive()
-        if not data:
-            raise EOFError("closed in the key exchange")
-        count -= len(data)
+        yield from skip(connection, due)

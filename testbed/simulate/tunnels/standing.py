@@ -15,7 +15,7 @@ from simpy.events import Event
 from testbed import failure
 from testbed.simulate import http
 from testbed.simulate.clock import SECOND_NS
-from testbed.simulate.fetch import Dialler
+from testbed.simulate.fetch import Dialler, where
 from testbed.simulate.web import HTTP
 from testbed.tool import NotUp, Via
 from testbed.tools import exits as asked_sites
@@ -60,13 +60,7 @@ def asked_exit(
     try:
         connection = yield from inner.connect(address, HTTP, limit_s=left_s())
         try:
-            yield from connection.send(http.request(asked_sites.SITE, "/where"), left_s())
-            reader = http.Reader(connection)
-            head = yield from reader.head(left_s())
-            if head is None or not head.length:
-                return ""
-            body = yield from reader.some(head.length, left_s())
-            return body.decode(errors="replace").strip()
+            return (yield from where(connection, http.Reader(connection), asked_sites.SITE, left_s))
         finally:
             connection.close()
     except (OSError, EOFError, http.HttpError):

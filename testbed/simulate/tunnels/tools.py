@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
@@ -16,9 +16,17 @@ from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.fetch import named
 from testbed.simulate.host import Host
 from testbed.simulate.tcp import Connection
-from testbed.simulate.tls import Secure, server_context
+from testbed.simulate.tls import Secure, server_context, take
 from testbed.simulate.tunnels.asked import MEANS, SimulatedTunnel
-from testbed.simulate.tunnels.carriers import Carrier, Listener, TcpCarrier, TcpListener, UdpCarrier, UdpListener
+from testbed.simulate.tunnels.carriers import (
+    Carrier,
+    Listener,
+    TcpCarrier,
+    TcpListener,
+    UdpCarrier,
+    UdpListener,
+    skip,
+)
 from testbed.simulate.tunnels.exits import Exits
 from testbed.simulate.tunnels.inside import Inside, host_inside
 from testbed.simulate.tunnels.session import Session
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
 #: where AnyConnect's TLS half listens, and by which name
 _TLS_PORT, _TLS_NAME = 443, "vpn.example"
 #: bytes of its requests and answers before the tunnel: the forms, name, password, and what the tunnel is to be
+#: and seconds for each
+_LOGIN_S = 60.0
 _FORMS = ((350, 600), (450, 600), (500, 700), (900, 1_400))
 
 
@@ -87,7 +97,7 @@ class TunnelServer:
             client=number - 2,
             inside=inside,
             exits=self._exits,
-            exit=self.address,
+            exit=IPv4Address(self.address).packed,
             listener=self._listener,
             carrier=lambda made: self._carrier(client, source, made),
             prelude=(lambda: self._log_in(client, source)) if tool.tls_first else None,
@@ -103,7 +113,7 @@ class TunnelServer:
                 limit_s,
                 begin_s,
                 up=lambda: session.up or tool.shape.waits,
-                changed=lambda: session.changed,
+                changed=lambda: session.changed.next,
                 why=lambda: session.why,
             )
         except NotUp:
@@ -153,7 +163,7 @@ class TunnelServer:
         try:
             yield from secure.handshake()
             for asked, said in _FORMS:
-                yield from _exactly(secure, asked)
+                yield from skip(secure, asked, _LOGIN_S)
                 yield from secure.send(bytes(said))
             while (yield from secure.receive()):
                 pass
@@ -163,34 +173,21 @@ class TunnelServer:
 
     def _log_in(self, client: Host, source: str) -> Generator[Event, Any, None]:
         """TLS, the forms, and the answer that tells how to go on over DTLS. The connection stays."""
-        connection = yield from client.connect(self.address, _TLS_PORT, limit_s=60.0, source=source)
+        connection = yield from client.connect(self.address, _TLS_PORT, limit_s=_LOGIN_S, source=source)
         secure = Secure(connection, self.lab.context, self.lab.entropy, self.lab.clock, name=_TLS_NAME)
         try:
-            yield from secure.handshake(60.0)
+            yield from secure.handshake(_LOGIN_S)
             for asked, said in _FORMS:
                 yield from secure.send(bytes(asked))
-                yield from _exactly(secure, said)
+                yield from skip(secure, said, _LOGIN_S)
         except (EOFError, ssl.SSLError) as error:
             connection.close()
             raise ConnectionResetError(named(error)) from None
 
 
-def _exactly(secure: Secure, count: int) -> Generator[Event, Any, None]:
-    while count > 0:
-        part = yield from secure.receive(60.0)
-        if not part:
-            raise EOFError("the connection ended between two forms")
-        count -= len(part)
-
-
 def _context(lab: SimulatedLab) -> ssl.SSLContext:
-    def load(context: ssl.SSLContext) -> None:
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # ssl reads certificates from files alone
-            file.write(site_pem((_TLS_NAME,), (), for_browsers=False))
-            file.flush()
-            context.load_cert_chain(file.name)
-
-    return server_context(load, lab.entropy)
+    pem = site_pem((_TLS_NAME,), (), for_browsers=False)
+    return server_context(lambda context: take(context, pem), lab.entropy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

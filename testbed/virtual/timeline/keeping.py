@@ -10,7 +10,7 @@ from typing import Any
 
 from simpy.events import Event
 
-from testbed.simulate.clock import SECOND_NS, Clock
+from testbed.simulate.clock import SECOND_NS, Clock, Signal
 from testbed.simulate.host import Host
 from testbed.simulate.tunnels import SimulatedServing, SimulatedTunnel
 from testbed.timeline.keeping import BETWEEN_S, Kept, ServerDeadError, Tried
@@ -38,7 +38,7 @@ class VirtualKeeping(Kept):
         super().__init__(tool, actor=actor, patience_s=patience_s, due=due, series=series, tell=tell)
         self._serving, self._host, self._clock, self._connect_s = serving, host, clock, connect_s
         self._tunnel: SimulatedTunnel | None = None
-        self._changed = Event(clock)
+        self._changed = Signal(clock)
         self.was_up = Event(clock)  #: the first tunnel stands
 
     @property
@@ -56,14 +56,14 @@ class VirtualKeeping(Kept):
             if self._now_s >= until_s:
                 raise self._last
             if self._busy or self._users:
-                yield self._changed | self._clock.wait(max(0.01, min(0.2, until_s - self._now_s)))
+                yield self._changed.next | self._clock.wait(max(0.01, min(0.2, until_s - self._now_s)))
                 continue
             self._busy = True
             try:
                 yield from self._renew(until_s)
             finally:
                 self._busy = False
-                self._tell_all()
+                self._changed.tell()
         assert self._tunnel is not None, "what fits is there"
         self._users += 1
         return self._tunnel
@@ -71,11 +71,7 @@ class VirtualKeeping(Kept):
     def leave(self) -> None:
         """Somebody needs the way no more."""
         self._users -= 1
-        self._tell_all()
-
-    def _tell_all(self) -> None:
-        changed, self._changed = self._changed, Event(self._clock)
-        changed.succeed()
+        self._changed.tell()
 
     def _renew(self, until_s: float) -> Generator[Event, Any, None]:
         """Close what there is and try once to connect."""

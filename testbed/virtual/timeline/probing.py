@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from simpy.events import Event
 
 from testbed.simulate import http
 from testbed.simulate.clock import SECOND_NS, Clock
-from testbed.simulate.fetch import Dialler
+from testbed.simulate.fetch import Dialler, where
 from testbed.simulate.web import HTTP
 from testbed.timeline.series import Probe, Series
 
@@ -42,7 +43,7 @@ class VirtualProber:
     def _probe(self) -> Generator[Event, Any, None]:
         begin_s = self._now_s
         came_from, seconds, rtt, why = "", None, None, ""
-        dialler, exit = self.through(), self.exit()
+        dialler, exit, left_s = self.through(), self.exit(), partial(self._left_s, begin_s)
         try:
             if dialler is None:
                 yield self.clock.wait(self.limit_s)
@@ -50,10 +51,10 @@ class VirtualProber:
             connection = yield from dialler.connect(self.address, HTTP, limit_s=self.limit_s)
             try:
                 reader = http.Reader(connection)
-                came_from = yield from self._ask(connection, reader, begin_s)
+                came_from = yield from where(connection, reader, self.name, left_s)
                 seconds = round(self._now_s - begin_s, 5)
                 again_s = self._now_s
-                yield from self._ask(connection, reader, begin_s)
+                yield from where(connection, reader, self.name, left_s)
                 rtt = round(self._now_s - again_s, 5)
             finally:
                 connection.close()
@@ -77,19 +78,6 @@ class VirtualProber:
                 why="came from another address" if past else why,
             )
         )
-
-    def _ask(self, stream: http.Stream, reader: http.Reader, begin_s: float) -> Generator[Event, Any, str]:
-        yield from stream.send(http.request(self.name, "/where"), self._left_s(begin_s))
-        head = yield from reader.head(self._left_s(begin_s))
-        if head is None or not head.length:
-            raise EOFError
-        body = b""
-        while len(body) < head.length:
-            part = yield from reader.some(head.length - len(body), self._left_s(begin_s))
-            if not part:
-                raise EOFError
-            body += part
-        return body.decode(errors="replace").strip()
 
     def _left_s(self, begin_s: float) -> float:
         left_s = begin_s + self.limit_s - self._now_s

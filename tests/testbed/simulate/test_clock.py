@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 from simpy.events import Event
 
-from testbed.simulate.clock import SECOND_NS, START_NS, Clock, StoppedTimeError
+from testbed.simulate.clock import SECOND_NS, START_NS, Clock, Signal, StoppedTimeError
 
 
 def test_a_scenario_reads_from_top_to_bottom() -> None:
@@ -65,3 +65,21 @@ def test_running_for_a_while_ends_at_that_time() -> None:
     clock = Clock()
     clock.run_for(2.5)
     assert clock.elapsed_s == 2.5
+
+
+def test_a_signal_wakes_all_who_wait_and_then_those_who_wait_anew() -> None:
+    clock = Clock()
+    signal = Signal(clock)
+    woken: list[tuple[str, float]] = []
+
+    def waiter(name: str, times: int) -> Generator[Event, None, None]:
+        for _ in range(times):
+            yield signal.next
+            woken.append((name, clock.elapsed_s))
+
+    clock.process(waiter("once", 1))
+    clock.process(waiter("twice", 2))
+    for at_s in (1, 2):
+        clock.after(at_s * SECOND_NS, lambda _: signal.tell())
+    clock.run_for(3)
+    assert woken == [("once", 1.0), ("twice", 1.0), ("twice", 2.0)]

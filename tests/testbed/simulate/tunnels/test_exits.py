@@ -46,9 +46,9 @@ def test_an_answer_goes_to_the_tunnel_that_asked() -> None:
     web = IPv4Address(lab.host("web").ipv4).packed
     inside = bytes([10, 8, 0, 2])
     deliver = {name: got[name].append for name in got}
-    for name in got:
-        exits.out(packet(inside, 5000, web, 9, name.encode()), relay.ipv4, deliver[name])
     own = IPv4Address(relay.ipv4).packed
+    for name in got:
+        exits.out(packet(inside, 5000, web, 9, name.encode()), own, deliver[name])
     assert relay.incoming is not None
     for name in got:
         port = exits._ports[(17, inside, 5000), deliver[name]]

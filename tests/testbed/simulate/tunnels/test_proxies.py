@@ -9,7 +9,7 @@ import pytest
 from simpy.events import Event
 
 from testbed.simulate.clock import Clock
-from testbed.simulate.tunnels.proxies import Relayed
+from testbed.simulate.tunnels.proxies import Relayed, place_of, target_of
 
 
 def relayed(clock: Clock, sent: list[bytes], finished: list[bool]) -> Relayed:
@@ -61,3 +61,9 @@ def test_it_times_out_and_tells_what_broke_it() -> None:
             yield from one.send(b"more")
 
     clock.run(until=clock.process(person()))
+
+
+def test_a_target_is_named_by_six_bytes() -> None:
+    said = target_of("203.0.113.10", 443)
+    assert said == bytes([203, 0, 113, 10, 1, 187])
+    assert place_of(said + b"first bytes") == ("203.0.113.10", 443)
