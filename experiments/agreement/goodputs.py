@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from testbed.findings import policies_of
-from testbed.manifest import read as read_manifest
+from experiments.agreement.common import drawing, manifests, markdown, save
 from testbed.result import read_rows
 from testbed.throughput.findings import Cell, cells
 from testbed.throughput.telling import rate
@@ -60,10 +59,8 @@ class Pair:
 
 
 def compare(emulated: Path, simulated: Path) -> list[Pair]:
-    """All cells that both runs have. Raises ValueError if they are not runs under the same policies."""
-    told = [read_manifest(folder) for folder in (emulated, simulated)]
-    if policies_of(told[0]) != policies_of(told[1]):
-        raise ValueError(f"{emulated} and {simulated} are not runs under the same policies")
+    """All cells that both runs have. Raises ValueError if they are not runs of one scenario."""
+    told = manifests(emulated, simulated)
     sides = [
         {(one.policy, one.target): one for one in cells(read_rows(folder), manifest)}
         for folder, manifest in zip((emulated, simulated), told, strict=True)
@@ -83,7 +80,7 @@ def _median_apart(pairs: Sequence[Pair]) -> float:
 def table(pairs: Sequence[Pair]) -> str:
     """The table in Markdown; each cell: in the lab, in virtual time."""
     words = ("policy", "target", "outcome", "goodput", "apart", "of the control", "round trip (ms)", "sent again (%)")
-    lines = ["| " + " | ".join(words) + " |", "|" + "---|" * len(words)]
+    lines = []
     for pair in pairs:
         one, other = pair.emulated, pair.simulated
         outcome = one.outcome if pair.same_outcome else f"**{one.outcome}, {other.outcome}**"
@@ -93,8 +90,8 @@ def table(pairs: Sequence[Pair]) -> str:
         trips = ", ".join(f"{side.rtt.value * 1000:.0f}" if side.rtt else "-" for side in (one, other))
         again = ", ".join(f"{side.resent.value * 100:.1f}" if side.resent else "-" for side in (one, other))
         cells_ = (one.policy, one.target, outcome, goodput, apart if pair.agrees else f"**{apart}**", ratios)
-        lines.append("| " + " | ".join((*cells_, trips, again)) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append((*cells_, trips, again))
+    return markdown(words, lines)
 
 
 def summary(pairs: Sequence[Pair]) -> str:
@@ -112,12 +109,7 @@ def summary(pairs: Sequence[Pair]) -> str:
 
 def figure(pairs: Sequence[Pair], path: Path) -> None:
     """Goodput in the lab against that in virtual time, with the band in which they agree."""
-    import matplotlib as mpl
-
-    mpl.rcParams["svg.hashsalt"] = "agreement"
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(5.5, 5), layout="constrained")
+    drawn = drawing(5.5, 5)
     axes = drawn.subplots()
     for held, name, mark in ((True, "under a rate", "o"), (False, "others", "^")):
         both = [
@@ -131,4 +123,4 @@ def figure(pairs: Sequence[Pair], path: Path) -> None:
     axes.fill_between(line, [one * (1 - WORST) for one in line], [one * (1 + WORST) for one in line], alpha=0.15)
     axes.set(xscale="log", yscale="log", xlabel="goodput in the lab, bit/s", ylabel="in virtual time, bit/s")
     axes.legend(loc="upper left", frameon=False)
-    drawn.savefig(path, metadata={"Date": None})
+    save(drawn, path)

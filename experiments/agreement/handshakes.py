@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from experiments.agreement.common import drawing, manifests, markdown, save
 from experiments.captured import Captured, Flow, read
 from testbed.attempts import MAIN
 from testbed.findings import policies_of, targets_of
-from testbed.manifest import read as read_manifest
 from testbed.result import CONTROL, read_rows
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ class Pair:
 
 def compare(emulated: Path, simulated: Path) -> list[Pair]:
     """All cells of two runs of one scenario. Raises ValueError if they are not."""
-    told = [read_manifest(folder) for folder in (emulated, simulated)]
-    if told[0]["scenario"]["name"] != told[1]["scenario"]["name"] or policies_of(told[0]) != policies_of(told[1]):
-        raise ValueError(f"{emulated} and {simulated} are not runs of one scenario under the same policies")
+    told = manifests(emulated, simulated)
     pairs = []
     for policy in policies_of(told[0]):
         sides = [_sides(folder, policy, manifest) for folder, manifest in zip((emulated, simulated), told, strict=True)]
@@ -145,15 +143,15 @@ def agree(pairs: Sequence[Pair]) -> bool:
 def table(pairs: Sequence[Pair]) -> str:
     """The table in Markdown."""
     words = ("policy", "target", "outcome", "decisions", "forged", "TCP: lab, virtual (ms)", "TLS: lab, virtual (ms)")
-    lines = ["| " + " | ".join(words) + " |", "|" + "---|" * len(words)]
+    lines = []
     for one in pairs:
         seen = ", ".join(sorted(failure or outcome for outcome, failure in one.emulated.outcomes))
         outcome = seen if one.same_outcome else f"**{seen}; in virtual time {sorted(one.simulated.outcomes)}**"
         cells = [one.policy, one.target, outcome]
         cells += [_same(one.same_decisions, one.policy != CONTROL), _same(one.same_forged, bool(one.emulated.forged))]
         cells += [_ms(one.emulated.tcp_s, one.simulated.tcp_s), _ms(one.emulated.tls_s, one.simulated.tls_s)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return markdown(words, lines)
 
 
 def summary(pairs: Sequence[Pair]) -> str:
@@ -184,13 +182,8 @@ def _ms(a: float | None, b: float | None) -> str:
 
 def figure(pairs: Sequence[Pair], path: Path) -> None:
     """Handshakes in the lab against those in virtual time, with the band in which they agree."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "agreement"
-    from matplotlib import pyplot as plt
-
-    drawn, axes = plt.subplots(figsize=(5.5, 5))
+    drawn = drawing(5.5, 5)
+    axes = drawn.subplots()
     for number, (name, mark) in enumerate((("TCP: SYN to SYN+ACK", "o"), ("TLS: hello to answer", "^"))):
         both = [
             (a * 1000, b * 1000)
@@ -207,6 +200,4 @@ def figure(pairs: Sequence[Pair], path: Path) -> None:
     axes.fill_between(line, lower, upper, alpha=0.15, label=f"{NEAR_S * 1000:g} ms or {NEAR:.0%}")
     axes.set(xlim=(0, most), ylim=(0, most), xlabel="in the lab (ms)", ylabel="in virtual time (ms)", aspect="equal")
     axes.legend(loc="upper left", frameon=False)
-    drawn.tight_layout()
-    drawn.savefig(path, metadata={"Date": None})
-    plt.close(drawn)
+    save(drawn, path)

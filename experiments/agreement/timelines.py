@@ -13,8 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from testbed.findings import policies_of
-from testbed.manifest import read as read_manifest
+from experiments.agreement.common import drawing, manifests, markdown, save
 from testbed.result import read_rows
 from testbed.timeline.matrix import cells
 from testbed.timeline.picking import Group
@@ -57,10 +56,8 @@ class Pair:
 
 
 def compare(emulated: Path, simulated: Path) -> list[Pair]:
-    """All cells that both runs have. Raises ValueError if they are not runs under the same policies."""
-    told = [read_manifest(folder) for folder in (emulated, simulated)]
-    if policies_of(told[0]) != policies_of(told[1]):
-        raise ValueError(f"{emulated} and {simulated} are not runs under the same policies")
+    """All cells that both runs have. Raises ValueError if they are not runs of one scenario."""
+    told = manifests(emulated, simulated)
     sides = [_sides(folder, manifest) for folder, manifest in zip((emulated, simulated), told, strict=True)]
     return [Pair(where=key, emulated=one, simulated=sides[1][key]) for key, one in sides[0].items() if key in sides[1]]
 
@@ -94,7 +91,7 @@ def agree(pairs: Sequence[Pair]) -> bool:
 def table(pairs: Sequence[Pair]) -> str:
     """The table in Markdown; each cell: in the lab, in virtual time."""
     words = ("where", "word", "came through", "median (s)", "tool up after (s)")
-    lines = ["| " + " | ".join(words) + " |", "|" + "---|" * len(words)]
+    lines = []
     for pair in pairs:
         one, other = pair.emulated, pair.simulated
         word = one.word if pair.agrees else f"**{one.word}, {other.word}**"
@@ -102,8 +99,8 @@ def table(pairs: Sequence[Pair]) -> str:
         counts = "-" if claim else ", ".join(f"{side.group.ok.hits} of {side.group.ok.n}" for side in (one, other))
         times = ", ".join(f"{value:.2f}" for value in pair.times) if pair.times and not claim else "-"
         ups = ", ".join("-" if side.to_tunnel_s is None else f"{side.to_tunnel_s:.2f}" for side in (one, other))
-        lines.append(f"| {', '.join(pair.where)} | {word} | {counts} | {times} | {ups} |")
-    return "\n".join(lines) + "\n"
+        lines.append((", ".join(pair.where), word, counts, times, ups))
+    return markdown(words, lines)
 
 
 def summary(pairs: Sequence[Pair]) -> str:
@@ -120,12 +117,7 @@ def summary(pairs: Sequence[Pair]) -> str:
 
 def figure(pairs: Sequence[Pair], path: Path) -> None:
     """Shares that came through, in the lab against virtual time, and the median times of those."""
-    import matplotlib as mpl
-
-    mpl.rcParams["svg.hashsalt"] = "agreement"
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(9, 4.4), layout="constrained")
+    drawn = drawing(9, 4.4)
     left, right = drawn.subplots(1, 2)
     there = [one for one in pairs if one.where[0] != "claim"]
     shares = [one.shares for one in there if one.shares]
@@ -138,4 +130,4 @@ def figure(pairs: Sequence[Pair], path: Path) -> None:
         ends = [min(min(one) for one in times), max(max(one) for one in times)]
         right.plot(ends, ends, color="#888888", linewidth=0.8)
     right.set(xscale="log", yscale="log", xlabel="median time in the lab, s", ylabel="in virtual time, s")
-    drawn.savefig(path, metadata={"Date": None})
+    save(drawn, path)
