@@ -84,6 +84,11 @@ def read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def simulated(manifest: dict[str, Any]) -> bool:
+    """Whether the run was one in virtual time."""
+    return bool(manifest["backend"] == "simulate")
+
+
 def plain(value: Any) -> Any:  # noqa: ANN401  # any value that a dataclass may hold
     """Values as JSON can say them: enums by their words, networks and paths as text, tuple keys joined."""
     if isinstance(value, dict):

@@ -8,6 +8,7 @@ from typing import Any
 
 from testbed.findings import targets_of
 from testbed.leg import MORE_ROUNDS
+from testbed.manifest import simulated
 from testbed.result import CONTROL
 from testbed.run_folder import as_typed
 from testbed.speed import slowed
@@ -40,7 +41,7 @@ def method(manifest: dict[str, Any], judged: str) -> str:
         "order-statistic intervals, both of 95 % (of fewer than six values the range of all, which covers less). "
     ) + (
         "In virtual time hosts and boxes take no time, so no attempt had to be left out or made again."
-        if _simulated(manifest)
+        if simulated(manifest)
         else f"An attempt during which the box lost packets, took more than {percent(limits['cpu_share'])} of a core "
         f"or added more than {limits['added_p99_s'] * 1000:g} ms to one packet in a hundred is left out of every "
         f"number, counted as left out, and made again up to {MORE_ROUNDS} times."
@@ -51,10 +52,6 @@ def method(manifest: dict[str, Any], judged: str) -> str:
         f"<h3>Targets</h3><ul>{targets}</ul><h3>What had to hold</h3><ul>{checks}</ul>"
         f"<h3>What was used</h3><ul>{known}</ul></section>"
     )
-
-
-def _simulated(manifest: dict[str, Any]) -> bool:
-    return bool(manifest["backend"] == "simulate")
 
 
 def _way(manifest: dict[str, Any]) -> str:
@@ -83,7 +80,7 @@ def again(manifest: dict[str, Any], folder: Path) -> str:
     said = (
         (
             "The seed fixes everything: the first line gives these rows again, byte for byte. "
-            if _simulated(manifest)
+            if simulated(manifest)
             else "The seed fixes the order of attempts and every chance that the boxes take; what the kernel's timing "
             "changes is why each number has an interval. "
         )

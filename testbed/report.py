@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbed import method
 from testbed.manifest import read as read_manifest
+from testbed.manifest import simulated
 from testbed.page import STYLE
 from testbed.reading import reading
 from testbed.result import read_rows
@@ -69,8 +70,8 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     )
     factor = scenario["slowdown"]
     slower = f", {factor} times slower" if factor > 1 else ""
-    simulated = manifest["backend"] == "simulate"
-    made = "simulated, in virtual time" if simulated else "emulated"
+    virtual = simulated(manifest)
+    made = "simulated, in virtual time" if virtual else "emulated"
     worth = Counter(str(one) for one in rows["fidelity"])
     facts = [
         ("run", manifest["run"]),
@@ -80,7 +81,7 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
         ("full fidelity", f"{worth['ok']} of {len(rows)} attempts"),
         ("network", f"{made}, topology {manifest['topology']['name']}{slower}"),
         ("delays made by", manifest["facts"].get("delay_means", "nothing")),
-        ("kernel", "none" if simulated else manifest["machine"]["kernel"]),
+        ("kernel", "none" if virtual else manifest["machine"]["kernel"]),
         ("penstock", " ".join(filter(None, [manifest["versions"]["penstock"], manifest["versions"]["commit"][:12]]))),
     ]
     cells_ = "".join(f"<div><b>{escape(name)}</b>{escape(str(value))}</div>" for name, value in facts)

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from testbed import workers
-from testbed.cli import NoResultError, UsageError
-from testbed.result import CONTROL, Row
+from testbed.cli import NoResultError, UsageError, running
+from testbed.result import Row
 
 if TYPE_CHECKING:
     from middlebox.policy import Policy
@@ -71,7 +71,7 @@ def _attempt_by_attempt(args: argparse.Namespace) -> int:
     from testbed.residual import steps
 
     scenario, policies = _understand(args)
-    command = _command(args, scenario.slowdown)
+    command = running.command(args, scenario.slowdown)
     try:
         folder = run_folder.new_folder(scenario, args.out)
     except OSError as error:
@@ -129,14 +129,12 @@ def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
     from testbed.scenario import change, find
     from testbed.speed import slowdown
 
-    if args.backend not in ("emulate", "simulate"):
-        raise UsageError(f"--backend {args.backend}: unknown; 'emulate' and 'simulate' are those that there are")
-    virtual = args.backend == "simulate"
+    virtual = running.is_virtual(args)
     try:
         scenario = change(find(args.scenario), args.set)
         if args.attempts is not None:
             scenario = dataclasses.replace(scenario, attempts=args.attempts)
-        if not virtual and not any(word.startswith("slowdown=") for word in args.set):
+        if not virtual and not running.sets_slowdown(args):
             scenario = dataclasses.replace(scenario, slowdown=slowdown())
     except ValueError as error:
         raise UsageError(str(error)) from None
@@ -148,47 +146,18 @@ def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
             print(f"left out, as they need real programs: {', '.join(left_out)}", file=sys.stderr)
         if lacking := missing(scenario):
             raise UsageError(f"--backend simulate: scenario '{scenario.name}': {lacking}")
-        if args.workers != "1":
-            raise UsageError("--workers: a box in virtual time is no process")
     policies: list[Policy] = []
     for name in args.policy or scenario.policies:
         try:
             policies.append(Policy.load(name))
         except LoadError as error:
             raise UsageError(str(error)) from None
-    _distinct([policy.name for policy in policies])
+    running.distinct([policy.name for policy in policies])
     try:
         workers.check(workers.count(args.workers), policies)
     except ValueError as error:
         raise UsageError(str(error)) from None
     return scenario, policies
-
-
-def _distinct(names: list[str]) -> None:
-    """Each policy has a folder of its own, and a word of its own in the rows."""
-    for name in names:
-        if name == CONTROL:
-            raise UsageError(f"a policy is called '{CONTROL}', as the run without a policy is; give it another name")
-        if names.count(name) > 1:
-            raise UsageError(f"two policies are called '{name}'; the rows could not tell them apart")
-
-
-def _command(args: argparse.Namespace, slowdown: int) -> list[str]:
-    """The command line that repeats this run; without `--out`, which may not be used twice."""
-    words = ["run", args.scenario]
-    for name in args.policy or []:
-        words += ["--policy", name]
-    if args.backend != "emulate":
-        words += ["--backend", args.backend]
-    if args.attempts is not None:
-        words += ["--attempts", str(args.attempts)]
-    for setting in args.set:
-        words += ["--set", setting]
-    if slowdown > 1 and not any(word.startswith("slowdown=") for word in args.set):
-        words += ["--set", f"slowdown={slowdown}"]
-    if args.workers != "1":
-        words += ["--workers", args.workers]
-    return [*words, "--seed", str(args.seed)]
 
 
 class _Bar:

@@ -127,10 +127,14 @@ class Acting:
                 address = self.truth[transfer.host]
                 got = fetch(self.host, transfer, address=address, limit_s=limit_s, via=via)
         except NotUp as error:
-            note = f"no way through: {error}"[:200]
-            seconds = time.time() - begin_s
-            return Fetched(seen=Observation(outcome=Outcome.BLOCKED, failure=error.failure, seconds=seconds, note=note))
+            return no_way(error, time.time() - begin_s)
         return later(got, waited_s)
+
+
+def no_way(error: NotUp, seconds: float) -> Fetched:
+    """What somebody saw whose tool did not come up while he waited."""
+    note = f"no way through: {error}"[:200]
+    return Fetched(seen=Observation(outcome=Outcome.BLOCKED, failure=error.failure, seconds=seconds, note=note))
 
 
 def later(got: Fetched, waited_s: float) -> Fetched:

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from testbed.timeline.values import Phase
+from testbed.timeline.values import Phase, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,16 @@ class Course:
         self, phases: Sequence[Phase], factor: float, held_s: float | None = None, renew_s: float = 10.0
     ) -> None:
         self.phases = phases
-        self._factor, self._held_s, self._renew_s = factor, held_s, renew_s
+        self._factor, self._renew_s = factor, renew_s
+        self.held_s = held_s  #: tools connect anew so long after a ruled phase has begun; None: never by themselves
         self._ruled = {phase.name for phase in phases if phase.ruled}
         self.passed: list[Passed] = []
+
+    @classmethod
+    def along(cls, timeline: Timeline, policy: str) -> Self:
+        """The course of a leg under the policy of this name."""
+        held_s = timeline.held_s if timeline.renews(policy) else None
+        return cls(timeline.phases, timeline.stretch * timeline.slowdown, held_s, timeline.renew_s)
 
     def begin(self, phase: Phase, now_s: float) -> Passed:
         """A phase begins."""
@@ -54,9 +62,9 @@ class Course:
         In a ruled phase alone: `held_s` after its start, and again and again `renew_s` after that.
         """
         last = self.passed[-1] if self.passed else None
-        if self._held_s is None or last is None or last.name not in self._ruled:
+        if self.held_s is None or last is None or last.name not in self._ruled:
             return float("inf")
-        first_s = last.begin_s + (self._held_s + later_s) * self._factor
+        first_s = last.begin_s + (self.held_s + later_s) * self._factor
         if since_s < first_s:
             return first_s
         every_s = self._renew_s * self._factor

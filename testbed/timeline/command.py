@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from testbed import workers
-from testbed.cli import NoResultError, UsageError
-from testbed.result import CONTROL
+from testbed.cli import NoResultError, UsageError, running
 from testbed.scenario import unknown
 from testbed.timeline.values import Timeline, with_tools
 
@@ -63,7 +62,7 @@ def main(args: argparse.Namespace, timeline: Timeline) -> int:
                 policies,
                 seed=args.seed,
                 folder=folder,
-                command=_command(args, timeline.slowdown),
+                command=running.command(args, timeline.slowdown),
                 backend=_backend(args),
                 workers=workers.count(args.workers),
                 stage=bar.stage,
@@ -89,13 +88,9 @@ def understand(args: argparse.Namespace, timeline: Timeline) -> tuple[Timeline, 
     from middlebox.policy import Policy
     from testbed.speed import slowdown
 
-    if args.backend not in ("emulate", "simulate"):
-        raise UsageError(f"--backend {args.backend}: unknown; 'emulate' and 'simulate' are those that there are")
-    virtual = args.backend == "simulate"
-    if virtual and args.workers != "1":
-        raise UsageError("--workers: a box in virtual time is no process")
+    virtual = running.is_virtual(args)
     try:
-        if not virtual and not any(word.startswith("slowdown=") for word in args.set):
+        if not virtual and not running.sets_slowdown(args):
             timeline = dataclasses.replace(timeline, slowdown=slowdown())
         timeline = change(timeline, args.set)
         if args.attempts is not None:
@@ -109,12 +104,7 @@ def understand(args: argparse.Namespace, timeline: Timeline) -> tuple[Timeline, 
         workers.check(workers.count(args.workers), policies)
     except (ValueError, LoadError) as error:
         raise UsageError(str(error)) from None
-    names = [policy.name for policy in policies]
-    for name in names:
-        if name == CONTROL:
-            raise UsageError(f"a policy is called '{CONTROL}', as the run without a policy is; give it another name")
-        if names.count(name) > 1:
-            raise UsageError(f"two policies are called '{name}'; the rows could not tell them apart")
+    running.distinct([policy.name for policy in policies])
     return timeline, policies
 
 
@@ -145,24 +135,6 @@ def change(timeline: Timeline, words: list[str]) -> Timeline:
         field = _FIELDS.get(key, key)
         timeline = dataclasses.replace(timeline, **{field: value})  # type: ignore[arg-type]
     return timeline
-
-
-def _command(args: argparse.Namespace, slowdown: int) -> list[str]:
-    """The command line that repeats this run; without `--out`, which may not be used twice."""
-    words = ["run", args.scenario]
-    for name in args.policy or []:
-        words += ["--policy", name]
-    if args.backend != "emulate":
-        words += ["--backend", args.backend]
-    if args.attempts is not None:
-        words += ["--attempts", str(args.attempts)]
-    for setting in args.set:
-        words += ["--set", setting]
-    if slowdown > 1 and not any(word.startswith("slowdown=") for word in args.set):
-        words += ["--set", f"slowdown={slowdown}"]
-    if args.workers != "1":
-        words += ["--workers", args.workers]
-    return [*words, "--seed", str(args.seed)]
 
 
 class _Bar:

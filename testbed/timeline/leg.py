@@ -70,10 +70,8 @@ class Leg:
     _keeping: dict[str, Keeping] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        factor = self.timeline.stretch * self.timeline.slowdown
         name = self.policy.name if self.policy else CONTROL
-        held_s = self.timeline.held_s if self.timeline.renews(name) else None
-        self.clock = Clock(self.timeline.phases, factor, held_s, self.timeline.renew_s)
+        self.clock = Clock.along(self.timeline, name)
         rows = Rows(
             run=self.run,
             timeline=self.timeline,
@@ -93,7 +91,6 @@ class Leg:
             series=self.series,
             course=self.clock,
             keeping=self._keeping,
-            held_s=held_s,
         )
 
     def measure(self) -> None:

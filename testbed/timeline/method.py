@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from middlebox.load import LoadError, load_whole
+from testbed.manifest import simulated
 from testbed.run_folder import as_typed
 from testbed.stats import percent
 
@@ -72,7 +73,7 @@ def method(manifest: dict[str, Any]) -> str:
         f"<li><b>{escape(name)}</b>: {escape(one['about'])}, by {escape(one['means'])}</li>"
         for name, one in manifest["tools"].items()
     )
-    virtual = manifest["backend"] == "simulate"
+    virtual = simulated(manifest)
     client = "a client of ours, in virtual time" if virtual else "curl"
     said = (
         "Everybody is at work at the same time in one lab for each policy, and in one without a policy (the "
@@ -104,7 +105,7 @@ def again(manifest: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
     said = (
         "The seed fixes everything: the line gives these rows again, byte for byte. "
-        if manifest["backend"] == "simulate"
+        if simulated(manifest)
         else "The seed fixes every chance that the boxes take; what the kernel's timing changes is why each number has "
         "an interval. "
     ) + (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from testbed import tables as lab_tables
 from testbed.findings import policies_of
 from testbed.manifest import read as read_manifest
+from testbed.manifest import simulated
 from testbed.page import STYLE
 from testbed.result import CONTROL, read_rows
 from testbed.timeline import figures, method, tables
@@ -67,8 +68,8 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
     good = "" if notes else '<p class="fine">All that this scenario expects held.</p>'
     worth = Counter(str(one) for one in rows["fidelity"])
     slower = f", {scenario['slowdown']} times slower" if scenario["slowdown"] > 1 else ""
-    simulated = manifest["backend"] == "simulate"
-    made = "simulated, in virtual time" if simulated else "emulated"
+    virtual = simulated(manifest)
+    made = "simulated, in virtual time" if virtual else "emulated"
     facts = [
         ("run", manifest["run"]),
         ("when", str(manifest["started"]).replace("T", " ").replace("Z", " UTC")),
@@ -76,7 +77,7 @@ def _head(rows: pd.DataFrame, manifest: dict[str, Any]) -> str:
         ("rows of full fidelity", f"{worth['ok']} of {len(rows)}"),
         ("network", f"{made}, topology {manifest['topology']['name']}{slower}"),
         ("delays made by", manifest["facts"].get("delay_means", "nothing")),
-        ("kernel", "none" if simulated else manifest["machine"]["kernel"]),
+        ("kernel", "none" if virtual else manifest["machine"]["kernel"]),
         ("penstock", " ".join(filter(None, [manifest["versions"]["penstock"], manifest["versions"]["commit"][:12]]))),
     ]
     told = "".join(f"<div><b>{escape(name)}</b>{escape(str(value))}</div>" for name, value in facts)

@@ -41,7 +41,6 @@ class Telling:
     series: Series
     course: Course
     keeping: Mapping[str, Connecting]
-    held_s: float | None  #: after which tools connect anew
     #: actor -> what its probes say of a ruled phase from when it connected anew, or began
     anew: dict[str, dict[str, float]] = field(default_factory=dict)
     _reconnected: dict[str, int] = field(default_factory=dict)
@@ -58,11 +57,11 @@ class Telling:
 
     def _anew(self, actor: Actor, passed: Passed) -> None:
         """Judge the probes of a ruled phase from the actor's first new connection that was due, or from its start."""
-        keeping = self.keeping.get(actor.name)
-        held_s = (self.held_s or 0.0) * self.timeline.stretch * self.timeline.slowdown if keeping else 0.0
-        since_s = passed.begin_s + held_s
-        renewed = [one for one in keeping.renewed if one >= since_s] if keeping and self.held_s is not None else []
-        since_s = min(renewed, default=since_s)
+        keeping, held_s = self.keeping.get(actor.name), self.course.held_s
+        since_s = passed.begin_s
+        if keeping and held_s is not None:
+            since_s += held_s * self.timeline.stretch * self.timeline.slowdown
+            since_s = min((one for one in keeping.renewed if one >= since_s), default=since_s)
         apart_s = self.timeline.probe_s * self.timeline.slowdown
         found = stretch(self.series.of(actor.name), since_s, passed.end_s, apart_s)
         before = self.anew.get(actor.name, {"probes": 0, "answered": 0, "longest_outage_s": 0.0})

@@ -142,11 +142,15 @@ def _forget(row: Row, series: Series) -> None:
 
 def _told(leg: VirtualLeg) -> dict[str, Any]:
     """What the manifest keeps of a leg."""
-    boxes = {
+    return {"boxes": boxes(leg.lab), "addresses_reused": leg.addresses.reused, "virtual_s": leg.lab.clock.elapsed_s}
+
+
+def boxes(lab: SimulatedLab) -> dict[str, Any]:
+    """What the manifest keeps of a lab's boxes."""
+    return {
         name: {"alive": True, "counters": {"packets": box.packets}, "sent": box.sent}
-        for name, box in leg.lab.network.boxes.items()
+        for name, box in lab.network.boxes.items()
     }
-    return {"boxes": boxes, "addresses_reused": leg.addresses.reused, "virtual_s": leg.lab.clock.elapsed_s}
 
 
 def facts(lab: SimulatedLab) -> dict[str, Any]:

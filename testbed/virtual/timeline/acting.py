@@ -9,11 +9,9 @@ from typing import Any
 
 from simpy.events import Event
 
-from testbed import failure
-from testbed.result import Outcome
 from testbed.simulate.clock import SECOND_NS, Clock
 from testbed.simulate.fetch import Browser
-from testbed.timeline.acting import Done, later
+from testbed.timeline.acting import Done, later, no_way
 from testbed.timeline.clock import Course
 from testbed.timeline.fetch import Fetched
 from testbed.timeline.keeping import ServerDeadError
@@ -21,7 +19,7 @@ from testbed.timeline.values import Actor, Stream, Transfer
 from testbed.tool import NotUp
 from testbed.virtual.timeline.fetch import fetch
 from testbed.virtual.timeline.keeping import VirtualKeeping
-from testbed.workload import Observation, no_result
+from testbed.workload import no_result
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,14 +84,7 @@ class VirtualActing:
         try:
             tunnel = yield from keeping.use(begin_s + limit_s)
         except NotUp as error:
-            note = f"no way through: {error}"[:200]
-            seen = Observation(
-                outcome=Outcome.BLOCKED,
-                failure=error.failure or failure.TIMEOUT,
-                seconds=self._now_s - begin_s,
-                note=note,
-            )
-            return Fetched(seen=seen)
+            return no_way(error, self._now_s - begin_s)
         waited_s = self._now_s - begin_s
         try:
             address = self.truth[transfer.host]

@@ -5,15 +5,14 @@ Its end is the end of time: whoever is in the middle of something then is never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from simpy.events import Event
 
-from testbed.fidelity import WITHOUT_BOX, Judgement
-from testbed.result import CONTROL
+from testbed.fidelity import Judgement
 from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.fetch import Dialler
 from testbed.simulate.laboratory import SimulatedLab
@@ -59,13 +58,11 @@ class VirtualTimelineLeg:
 
     def __post_init__(self) -> None:
         timeline, policy = self.asked.timeline, self.asked.policy
-        name = policy.name if policy else CONTROL
-        held_s = timeline.held_s if timeline.renews(name) else None
-        self.course = Course(timeline.phases, timeline.stretch * timeline.slowdown, held_s, timeline.renew_s)
+        self.course = Course.along(timeline, self.asked.name)
         rows = Rows(
             run=self.asked.run,
             timeline=timeline,
-            policy=name,
+            policy=self.asked.name,
             seed=self.asked.seed,
             record=self.asked.record,
             link_means=self.link_means,
@@ -82,7 +79,6 @@ class VirtualTimelineLeg:
             series=self.series,
             course=self.course,
             keeping=self._keeping,
-            held_s=held_s,
         )
 
     @property
@@ -93,9 +89,9 @@ class VirtualTimelineLeg:
     def measure(self) -> Generator[Event, Any, None]:
         """Go through the phases."""
         timeline, clock = self.asked.timeline, self.lab.clock
-        relay = timeline.network.having(Role.RELAY)
+        relay = timeline.network.having(Role.RELAY)[0].name
         for tool in timeline.tools:
-            self.serving[tool] = TUNNELS[tool].serve(self.lab, self.lab.host(relay[0].name))
+            self.serving[tool] = TUNNELS[tool].serve(self.lab, self.lab.host(relay))
         truth = {site.name: site.ipv4 for site in self.lab.sites}
         acting = [self._acting(actor, truth) for actor in timeline.actors]
         begin_s = self.now_s
@@ -168,11 +164,3 @@ class VirtualTimelineLeg:
             exit=exit,
         )
         yield from prober.run()
-
-    def tools(self) -> Iterator[tuple[str, str]]:
-        """Each tool, and the address of its server."""
-        for name, one in self.serving.items():
-            yield name, one.address
-
-
-__all__ = ["WITHOUT_BOX", "VirtualTimelineLeg"]

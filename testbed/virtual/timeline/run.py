@@ -13,7 +13,7 @@ from testbed.simulate.tunnels import TUNNELS
 from testbed.timeline.run import SERIES, Asked, Backend
 from testbed.timeline.series import Series
 from testbed.timeline.values import Timeline
-from testbed.virtual.run import BACKEND, LINK_MEANS, facts, name_of
+from testbed.virtual.run import BACKEND, LINK_MEANS, boxes, facts, name_of
 from testbed.virtual.timeline.leg import VirtualTimelineLeg
 
 
@@ -31,15 +31,11 @@ def _leg(asked: Asked) -> dict[str, Any]:
         series.close()
     asked.manifest["facts"] |= facts(lab)
     asked.manifest["sites"] = [[site.name, site.ipv4, site.ipv6] for site in lab.sites]
-    boxes = {
-        name: {"alive": True, "counters": {"packets": box.packets}, "sent": box.sent}
-        for name, box in lab.network.boxes.items()
-    }
     return {
         "phases": [[one.name, one.begin_s, one.end_s] for one in leg.course.passed],
         "anew": leg.telling.anew,
-        "tools": {name: {"address": address} for name, address in leg.tools()},
-        "boxes": boxes,
+        "tools": {name: {"address": one.address} for name, one in leg.serving.items()},
+        "boxes": boxes(lab),
         "dead": [],
         "virtual_s": lab.clock.elapsed_s,
     }

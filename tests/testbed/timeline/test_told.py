@@ -23,9 +23,7 @@ def _telling(folder: Path, rows: list[Row]) -> Telling:
         watch=None, serving={}, repeat=1,
     )  # fmt: skip
     course = Course(TIMELINE.phases, 10.0)
-    return Telling(
-        timeline=TIMELINE, rows=made, series=Series(folder / "series.jsonl"), course=course, keeping={}, held_s=None
-    )
+    return Telling(timeline=TIMELINE, rows=made, series=Series(folder / "series.jsonl"), course=course, keeping={})
 
 
 @pytest.mark.parametrize(
