@@ -8,13 +8,13 @@ from __future__ import annotations
 from middlebox.action import Action, AnswerHttp, Inject, Log, Rewrite
 from middlebox.dissect import DISSECTORS
 from middlebox.fields import protocol_of
-from middlebox.match import UNKNOWN, Match
+from middlebox.match import UNKNOWN, Look, Match
 
 #: actions that forge or rewrite TCP segments
 TCP_ALONE = (Inject, Rewrite, AnswerHttp)
 
 
-class _AnyOf:
+class _AnyOf(Look):
     """A look at any packet of one transport whose flow speaks none of the `silent` protocols."""
 
     def __init__(self, transport: str, silent: frozenset[str]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from middlebox.action import Action, Delay, Freeze, Hold, Log, Lose, Pass, Police, Shape
 from middlebox.fields import PACKET_FIELDS, protocol_of
-from middlebox.match import UNKNOWN
+from middlebox.match import UNKNOWN, Look
 from middlebox.policy import Policy
 
 #: what a policy can mean, in the words of a row's outcome
@@ -33,7 +33,7 @@ _QUIC: dict[str, object] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Ideal:
+class Ideal(Look):
     """A look at something that has not happened: the named fields are known, others of the same protocols absent."""
 
     values: Mapping[str, object]
@@ -100,7 +100,7 @@ def intended(
     for values in _looks(name, address, protocol, port, family):
         if not resolves and values.get("server.port") == 53 and protocol != "dns":
             continue
-        look = _Ideal(values)
+        look = Ideal(values)
         for rule in policy.rules:
             # what only the memory of a rule does is meant too
             actions = rule.actions if rule.memory is None else (*rule.actions, *rule.memory.actions)

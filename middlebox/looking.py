@@ -9,7 +9,7 @@ from middlebox.dissect import FIELDS as FACT_FIELDS
 from middlebox.dissect.base import Field
 from middlebox.fields import protocol_of
 from middlebox.flow import Flow, transport_name
-from middlebox.match import UNKNOWN, Within
+from middlebox.match import UNKNOWN, Look, Within
 from middlebox.packet import ACK, FIN, PSH, RST, SYN, TCP, UDP, URG, PacketView
 from middlebox.verdict import Direction
 
@@ -46,7 +46,7 @@ class Told:
 FACTS: Final[dict[str, Told]] = {name: Told(field) for name, field in FACT_FIELDS.items()}
 
 
-class Looking:
+class Looking(Look):
     """The look at one packet; made anew for each packet that rules are asked about."""
 
     __slots__ = ("_believed", "_inside", "_joined", "direction", "flow", "view")

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from middlebox.ability import Network
 
@@ -31,31 +31,43 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
-class Look(Protocol):
+# classes, and not protocols: compiled, a call of what a class declares costs a tenth
+class Look:
     """One packet in its flow, as the match sees it."""
+
+    __slots__ = ()
 
     def value(self, name: str) -> object:
         """The field's value; None if there is none; `UNKNOWN` if it may still come."""
+        raise NotImplementedError
 
 
-class Match(Protocol):
+class Match:
     """A node of the expression."""
+
+    __slots__ = ()
 
     def test(self, look: Look) -> bool | None:
         """True, False, or None for "not known yet"."""
+        raise NotImplementedError
 
     def fields(self) -> frozenset[str]:
         """The names of all fields that it asks for."""
+        raise NotImplementedError
 
 
-class Operator(Protocol):
-    """The comparison at a leaf; `value` is never None or UNKNOWN."""
+class Operator:
+    """The comparison at a leaf."""
 
-    def holds(self, value: object) -> bool: ...
+    __slots__ = ()
+
+    def holds(self, value: object) -> bool:
+        """Whether it does for this value, which is never None or `UNKNOWN`."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class Is:
+class Is(Operator):
     """The value is one of these; of a value that is a list, any element is."""
 
     values: frozenset[object]
@@ -67,7 +79,7 @@ class Is:
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
+class Under(Operator):
     """The name is one of these or a subdomain of one: suffixes end on a label boundary.
 
     The time is that of a name's number of labels, whatever the size of the set.
@@ -88,7 +100,7 @@ class Under:
 
 
 @dataclass(frozen=True, slots=True)
-class Contains:
+class Contains(Operator):
     """One of these stands somewhere in the text: no anchors, so `t.co` is in `reddit.com` (Twitter, March 2021)."""
 
     needles: tuple[str, ...]
@@ -114,7 +126,7 @@ class Contains:
 
 
 @dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(Operator):
     """The pattern is found in the text (Python's `re`, `search`)."""
 
     pattern: re.Pattern[str]
@@ -124,7 +136,7 @@ class Regex:
         return any(self.pattern.search(text) is not None for text in texts if isinstance(text, str))
 
 
-class Within:
+class Within(Operator):
     """The address lies in one of these networks; one look-up for each prefix length that occurs."""
 
     __slots__ = ("_v4", "_v6", "networks")
@@ -148,7 +160,7 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True)
-class InRanges:
+class InRanges(Operator):
     """The number lies in one of these ranges, both ends included; the time grows with the logarithm of their number."""
 
     ranges: tuple[tuple[int, int], ...]
@@ -174,7 +186,7 @@ class InRanges:
 
 
 @dataclass(frozen=True, slots=True)
-class Above:
+class Above(Operator):
     """The number is larger than this one."""
 
     bound: int
@@ -185,7 +197,7 @@ class Above:
 
 
 @dataclass(frozen=True, slots=True)
-class Below:
+class Below(Operator):
     """The number is smaller than this one."""
 
     bound: int
@@ -196,7 +208,7 @@ class Below:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class Present(Operator):
     """The field is there, with whatever value (`wanted` False: it is not)."""
 
     wanted: bool
@@ -206,7 +218,7 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Test(Match):
     """A leaf: one field, one comparison. A field that is not there answers no."""
 
     field: str
@@ -225,7 +237,7 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class All(Match):
     """Every part holds; without parts: always."""
 
     parts: tuple[Match, ...]
@@ -245,7 +257,7 @@ class All:
 
 
 @dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Match):
     """At least one part holds."""
 
     parts: tuple[Match, ...]
@@ -265,7 +277,7 @@ class AnyOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Not(Match):
     """The part does not hold; not known while the part is not."""
 
     part: Match

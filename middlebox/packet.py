@@ -107,8 +107,8 @@ class PacketView:
 
     @property
     def seq(self) -> int:
-        number: int = _U32.unpack_from(self.raw, self.tcp_at + 4)[0] if self.tcp_at else 0
-        return number
+        raw, at = self.raw, self.tcp_at
+        return raw[at + 4] << 24 | raw[at + 5] << 16 | raw[at + 6] << 8 | raw[at + 7] if at else 0
 
     @property
     def ack(self) -> int:
@@ -155,7 +155,7 @@ def view(raw: bytes) -> PacketView | None:
         seen.is_fragment = True
         seen.more_fragments = bool(fragment & 0x2000)
         seen.fragment_offset = (fragment & 0x1FFF) * 8
-    _transport(seen, raw[12:20])
+    _transport(seen, 12, 20)
     return seen
 
 
@@ -191,7 +191,7 @@ def _view6(raw: bytes, length: int) -> PacketView:
     seen.header_end = seen.payload_at = min(at, total)
     if at > total:
         seen.malformed = True
-    _transport(seen, raw[8:40])
+    _transport(seen, 8, 40)
     return seen
 
 
@@ -207,18 +207,20 @@ def _fragment_id(seen: PacketView) -> int:
     return 0
 
 
-def _transport(seen: PacketView, addresses: bytes) -> None:
-    """Read the transport header, if there is one, and make the key."""
+def _transport(seen: PacketView, begin: int, end: int) -> None:
+    """Read the transport header, if there is one, and make the key; the addresses stand at `raw[begin:end]`."""
     raw, at, total, proto = seen.raw, seen.header_end, seen.total, seen.proto
     if (proto != TCP and proto != UDP) or seen.fragment_offset or seen.malformed:
-        seen.key = addresses + _NO_PORTS if proto == TCP else addresses + _NO_PORTS + bytes((proto,))
+        key = raw[begin:end] + _NO_PORTS
+        seen.key = key if proto == TCP else key + bytes((proto,))
     elif proto == TCP:
         if at + 20 > total:
             seen.malformed = True
             seen.payload_at = total
-            seen.key = addresses + (raw[at : at + 4] if at + 4 <= total else _NO_PORTS)
+            seen.key = raw[begin:end] + (raw[at : at + 4] if at + 4 <= total else _NO_PORTS)
             return
-        seen.key = addresses + raw[at : at + 4]
+        # without options the ports stand behind the addresses
+        seen.key = raw[begin : end + 4] if at == end else raw[begin:end] + raw[at : at + 4]
         seen.tcp_at = at
         seen.flags = raw[at + 13] & 0x3F
         size = (raw[at + 12] >> 4) * 4
@@ -230,9 +232,9 @@ def _transport(seen: PacketView, addresses: bytes) -> None:
     elif at + 8 > total:
         seen.malformed = True
         seen.payload_at = total
-        seen.key = addresses + _NO_PORTS + _UDP_END
+        seen.key = raw[begin:end] + _NO_PORTS + _UDP_END
     else:
-        seen.key = addresses + raw[at : at + 4] + _UDP_END
+        seen.key = (raw[begin : end + 4] if at == end else raw[begin:end] + raw[at : at + 4]) + _UDP_END
         size = raw[at + 4] << 8 | raw[at + 5]
         if size < 8 or (at + size > total and not seen.more_fragments):
             seen.malformed = True

@@ -40,7 +40,10 @@ Value = str | int | bool | tuple[str, ...] | tuple[int, ...]
 
 
 class Fact:
-    """What a dissector learned from one message; each protocol has its own frozen subclass."""
+    """What a dissector learned from one message; each protocol has its own subclass.
+
+    Nobody changes one. Those of every flow are not frozen all the same: to make a frozen one costs twice as much.
+    """
 
     __slots__ = ()
 

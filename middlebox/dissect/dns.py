@@ -93,7 +93,7 @@ _TEXT: Final[tuple[str, ...]] = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DnsQuery(Fact):
     """One query; name and type are those of its first question."""
 

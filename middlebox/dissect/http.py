@@ -46,7 +46,7 @@ _AUTHORITY: Final = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?")
 _CR, _LF, _SP, _TAB, _COLON = 0x0D, 0x0A, 0x20, 0x09, 0x3A
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HttpRequest(Fact):
     """The head of one request; text is as sent, each byte one Latin-1 character."""
 

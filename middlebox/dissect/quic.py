@@ -44,7 +44,7 @@ _CLIENT_HELLO: Final = 1
 _WORDS: Final = {V1: "1", V2: "2"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class QuicClient(Fact):
     """What a client has shown so far."""
 

@@ -9,8 +9,8 @@ from time import process_time
 import pytest
 
 from middlebox import compiled
+from middlebox.intent import Ideal
 from middlebox.match import (
-    UNKNOWN,
     All,
     AnyOf,
     Contains,
@@ -27,21 +27,11 @@ from middlebox.match import (
     Test as Leaf,
 )
 
-
-class Seen:
-    """A look with the values it is given; what is not named is not known yet."""
-
-    def __init__(self, **values: object) -> None:
-        self._values = values
-
-    def value(self, name: str) -> object:
-        return self._values.get(name, UNKNOWN)
-
-
 YES: Match = Leaf("yes", Is(frozenset({1})))
 NO: Match = Leaf("no", Is(frozenset({1})))
-OPEN: Match = Leaf("open", Is(frozenset({1})))
-LOOK = Seen(yes=1, no=0)
+OPEN: Match = Leaf("ip.ttl", Is(frozenset({1})))
+#: a look that knows two fields, and not yet those of the packet
+LOOK = Ideal({"yes": 1, "no": 0})
 
 
 @pytest.mark.parametrize(
@@ -63,7 +53,7 @@ def test_what_is_not_known_yet_is_neither_yes_nor_no(match: Match, answer: bool 
 
 
 def test_an_absent_field_answers_no_and_its_negation_yes() -> None:
-    look = Seen(sni=None)
+    look = Ideal({"sni": None})
     leaf = Leaf("sni", Under(frozenset({"blocked.example"})))
     assert leaf.test(look) is False
     assert Not(leaf).test(look) is True
