@@ -36,6 +36,13 @@ class Passage:
     failed: Observation | None = None  #: what every attempt through it has seen, without a connection
 
 
+def without(tool: str, error: NotUp) -> Observation:
+    """What an attempt through a tool has seen that did not connect."""
+    return Observation(
+        outcome=Outcome.BLOCKED, failure=error.failure, seconds=error.seconds, note=f"{tool}: {error}"[:300]
+    )
+
+
 class Passages:
     """Opens and shuts a subscriber's connections. Not safe for threads, but for `passage`."""
 
@@ -74,10 +81,7 @@ class Passages:
                 self._serving[tool] = serving
             tunnel = self._serving[tool].connect(self._host(self._subscriber), self._limit_s)
         except NotUp as error:
-            seen = Observation(
-                outcome=Outcome.BLOCKED, failure=error.failure, seconds=error.seconds, note=f"{tool}: {error}"[:300]
-            )
-            self._passages[tool] = Passage(failed=seen)
+            self._passages[tool] = Passage(failed=without(tool, error))
         except ToolError as error:
             self._passages[tool] = Passage(failed=no_result(f"{tool}: {error}"))
         else:

@@ -139,11 +139,8 @@ def _understand(args: argparse.Namespace) -> tuple[Scenario, list[Policy]]:
     except ValueError as error:
         raise UsageError(str(error)) from None
     if virtual:
-        from testbed.virtual.applications import missing, without_programs
+        from testbed.virtual.applications import missing
 
-        scenario, left_out = without_programs(scenario)
-        if left_out:
-            print(f"left out, as they need real programs: {', '.join(left_out)}", file=sys.stderr)
         if lacking := missing(scenario):
             raise UsageError(f"--backend simulate: scenario '{scenario.name}': {lacking}")
     policies: list[Policy] = []

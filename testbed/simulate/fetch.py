@@ -126,19 +126,21 @@ class Browser:
         settings: Settings | None = None,
         fields: str = "",
         through: Dialler | None = None,
+        resolving: Host | None = None,
     ) -> Generator[Event, Any, Fetched]:
         """Fetch a page. `source`: the IPv4 and IPv6 address to come from; `address`: do not look the name up; `fields`:
-        of the request, further ones, each with its end of line; `through`: a tunnel, and then by its address alone.
+        of the request, further ones, each with its end of line; `through`: a tunnel; `resolving`: who looks the name up
+        then, if not this host.
 
         Without `sni` the certificate is that of the address, and the name is said inside TLS only. `hello`: a
-        browser's, out of `hellos`. Names are looked up from the host's own address, as a machine's resolver does.
+        browser's, out of `hellos`. Names are looked up from a host's own address, as a machine's resolver does.
         """
         limit = _Limit(self._host.clock, limit_s)
         done = Fetched(address=address)
         try:
             if not address:
                 found = yield from look_up(
-                    self._host,
+                    resolving or self._host,
                     self._resolver,
                     name,
                     random=self._random,

@@ -126,6 +126,10 @@ class Host:
         """The connection between these ends."""
         return self._connections.get(_ends(local, remote))
 
+    def newest(self, remote: str) -> Connection | None:
+        """Of the connections with an address the one that was begun last."""
+        return next((one for one in reversed(self._connections.values()) if one.remote[0] == remote), None)
+
     # -- what leaves --------------------------------------------------------------------------------------------------
 
     def _free_port(self, address: str) -> int:

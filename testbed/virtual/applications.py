@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from testbed.changers import CHANGERS
 from testbed.scenario import Scenario
-from testbed.virtual import dns, web
+from testbed.simulate.tunnels import TUNNELS
+from testbed.virtual import dns, round_trips, speed_test, video, web
 from testbed.virtual.asking import Application
 from testbed.virtual.transfer import by
-from testbed.workload import MOST_BYTES, Target
-from testbed.workloads import web_object
+from testbed.workload import MOST_BYTES
+from testbed.workloads import messages, web_object
 from testbed.workloads.transfer import fetch, send
 
 APPLICATIONS: Mapping[str, Application] = {
+    "chat-text": by(lambda ask: messages.text(ask.target), sends=True),
     "dns": dns.dns,
     "download": by(lambda ask: [fetch(ask.target.size or MOST_BYTES)]),
+    "media-fetch": by(lambda ask: [fetch(ask.target.size or messages.PHOTO)]),
+    "media-send": by(lambda ask: [send(ask.target.size or messages.PHOTO)], sends=True),
+    "round-trips": round_trips.idle,
+    "round-trips-under-load": round_trips.under_load,
+    "speed-test-down": speed_test.down,
+    "speed-test-up": speed_test.up,
     "upload": by(lambda ask: [send(ask.target.size or MOST_BYTES)], sends=True),
+    "video": video.play,
     "web": web.web,
     "web-chrome": web.browser,
     "web-nosni": web.without_sni,
@@ -31,17 +39,6 @@ def missing(scenario: Scenario) -> str:
     if lacking:
         return f"no '{lacking[0]}' in virtual time (there are: {', '.join(sorted(APPLICATIONS))})"
     for target in scenario.targets:
-        if not _has_tool(target):
-            return f"no '{target.tool}' in virtual time (of tools there are: {', '.join(CHANGERS)})"
+        if target.tool and target.tool not in (*CHANGERS, *TUNNELS):
+            return f"no '{target.tool}' in virtual time (of tools there are: {', '.join((*CHANGERS, *TUNNELS))})"
     return ""
-
-
-def without_programs(scenario: Scenario) -> tuple[Scenario, list[str]]:
-    """The scenario without the targets that go through a real program, and their names."""
-    kept = tuple(target for target in scenario.targets if _has_tool(target))
-    left_out = [target.name for target in scenario.targets if not _has_tool(target)]
-    return (dataclasses.replace(scenario, targets=kept), left_out) if kept and left_out else (scenario, [])
-
-
-def _has_tool(target: Target) -> bool:
-    return not target.tool or target.tool in CHANGERS

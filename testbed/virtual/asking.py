@@ -11,7 +11,12 @@ from typing import Any, TypeAlias
 
 from simpy.events import Event
 
+from testbed.simulate.fetch import Dialler
+from testbed.simulate.host import Host
 from testbed.simulate.laboratory import SimulatedLab
+from testbed.simulate.tunnels import SimulatedTunnel
+from testbed.tool import Via
+from testbed.topology import Role
 from testbed.workload import Observation, Target
 
 
@@ -25,13 +30,31 @@ class Ask:
     limit_s: float  #: the client gives up after this time
     source: str  #: the client's own address
     truth: Mapping[str, Sequence[str]]  #: DNS name -> the addresses that it really has
+    tunnel: SimulatedTunnel | None = None  #: the VPN or proxy that it has to go through
 
-    via: None = None  #: no VPN and no proxy
+    @property
+    def via(self) -> Via | None:
+        return self.tunnel.via if self.tunnel else None
 
     @property
     def sources(self) -> tuple[str, str]:
-        """The addresses to come from, IPv4 and IPv6; "" for the host's own."""
+        """The addresses to come from, IPv4 and IPv6; "" for the host's own, also inside a tunnel."""
+        if self.tunnel:
+            return ("", "")
         return ("", self.source) if ":" in self.source else (self.source, "")
+
+    @property
+    def dialler(self) -> Dialler:
+        """Who makes its connections."""
+        return self.tunnel.inner if self.tunnel else self.lab.host(self.subscriber)
+
+    @property
+    def resolving(self) -> Host:
+        """Who looks names up: the host, its end of a VPN, or for a proxy its server's host."""
+        dialler = self.dialler
+        if isinstance(dialler, Host):
+            return dialler
+        return self.lab.host(self.lab.topology.having(Role.RELAY)[0].name)
 
 
 Asking: TypeAlias = Generator[Event, Any, Observation]

@@ -11,9 +11,9 @@ from testbed.workloads.dns import forged
 
 
 def dns(ask: Ask) -> Asking:
-    """A name's addresses, as dig asks for them."""
+    """A name's addresses, as dig asks for them; dig knows no proxies, and asks past them."""
     found = yield from look_up(
-        ask.lab.host(ask.subscriber),
+        ask.lab.host(ask.subscriber) if ask.via is None or ask.via.proxy else ask.resolving,
         ask.lab.resolver,
         ask.target.host,
         random=stream(ask.lab.seed, f"dns {ask.source} {ask.lab.clock.now_ns}"),

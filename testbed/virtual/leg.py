@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from simpy.events import Event
 
 from testbed.attempts import MAIN, Attempts, Made
-from testbed.changers import CHANGERS
 from testbed.fidelity import WITHOUT_BOX, Judgement
 from testbed.result import Fidelity, Row
 from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.laboratory import SimulatedLab
 from testbed.virtual.applications import APPLICATIONS
 from testbed.virtual.asking import Ask
+from testbed.virtual.passage import VirtualPassages
 from testbed.workload import Target
 
 #: a box in virtual time takes none, and loses nothing before it
@@ -32,10 +32,12 @@ class VirtualLeg(Attempts):
     """The attempts under one policy."""
 
     lab: SimulatedLab
+    _passages: VirtualPassages = field(init=False)
 
     def __post_init__(self) -> None:
         Attempts.__post_init__(self)  # a class with slots is made twice, so super() would look for the first
         self.serve(self.lab.sites)
+        self._passages = VirtualPassages(self.lab, self.scenario.subscriber, self.scenario.patience_s)
 
     @property
     def now_s(self) -> float:
@@ -46,11 +48,10 @@ class VirtualLeg(Attempts):
         """Make all attempts: first those that do not touch each other, several at a time, then the others in turn."""
         plan = self.attempts()
         yield from self._several([one for one in plan if not self.alone(one[1])], self.scenario.parallel)
-        host = self.lab.host(self.scenario.subscriber)
         for tool, of_tool in self.groups(plan):
-            host.outgoing = CHANGERS.get(tool)
+            yield from self._passages.open(tool)
             yield from self._several(of_tool, 1)
-            host.outgoing = None
+            self._passages.shut()
 
     def _several(self, plan: list[tuple[int, Target]], parallel: int) -> Generator[Event, Any, None]:
         """Make these attempts, so many at a time."""
@@ -75,6 +76,7 @@ class VirtualLeg(Attempts):
         after_trigger_s: float | None = None,
     ) -> Generator[Event, Any, Row]:
         """Make one attempt, record its row, and return it."""
+        passage = self._passages.passage
         ask = Ask(
             lab=self.lab,
             subscriber=self.scenario.subscriber,
@@ -82,9 +84,10 @@ class VirtualLeg(Attempts):
             limit_s=self.scenario.patience_s if limit_s is None else limit_s,
             source=source,
             truth=self.truth,
+            tunnel=passage.tunnel,
         )
         begin_s = self.now_s
-        seen = yield from APPLICATIONS[target.workload](ask)
+        seen = passage.failed or (yield from APPLICATIONS[target.workload](ask))
         made = Made(
             target=target,
             number=number,
@@ -94,5 +97,6 @@ class VirtualLeg(Attempts):
             seen=seen,
             judged=AT_ONCE if self.lab.boxes else WITHOUT_BOX,
             after_trigger_s=after_trigger_s,
+            ready_s=passage.ready_s,
         )
         return self.finish(made)

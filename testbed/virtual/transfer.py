@@ -1,4 +1,4 @@
-"""Transfers over HTTPS in virtual time, step by step as the lab's client makes them; no video.
+"""Transfers over HTTPS in virtual time, step by step as the lab's client makes them.
 
 What a transfer was is said by the lab's own code (`testbed.workloads.transfer.observe`), from a report like its own.
 """
@@ -6,6 +6,7 @@ What a transfer was is said by the lab's own code (`testbed.workloads.transfer.o
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -18,10 +19,13 @@ from testbed.simulate import http
 from testbed.virtual.asking import Ask, Asking, rounded
 from testbed.virtual.watched import CHUNK, EndError, TimeIsOverError, Watched
 from testbed.workload import Observation
-from testbed.workloads.transfer import Step, observe
+from testbed.workloads.transfer import Step, Video, observe
+from testbed.workloads.transfer_client import Player
 
 #: bytes that may wait in TCP before more is put in (TCP_NOTSENT_LOWAT in the lab), and how often that is looked at
 _LOWAT, _APART_S = 131_072, 0.01
+#: less than this is no rest: floats of seconds need not come to nothing
+_REST_S = 1e-6
 
 
 def by(steps: Callable[[Ask], Sequence[Step]], *, sends: bool = False) -> Callable[[Ask], Asking]:
@@ -29,13 +33,15 @@ def by(steps: Callable[[Ask], Sequence[Step]], *, sends: bool = False) -> Callab
     return lambda ask: transfer(ask, steps(ask), sends=sends)
 
 
-def transfer(ask: Ask, steps: Sequence[Step], *, sends: bool = False) -> Asking:
-    """One transfer over one connection; `sends`: the content goes to the server."""
+def transfer(
+    ask: Ask, steps: Sequence[Step], *, sends: bool = False, again: bool = False, video: Video | None = None
+) -> Asking:
+    """One transfer over one connection; see `testbed.workloads.transfer.transfer`."""
     line = Watched(ask)
     report = line.report
     report.update(ended="all", stage="", error="")
     try:
-        yield from _all(line, steps)
+        yield from _all(line, steps, again, video)
     except TimeIsOverError:
         report["ended"] = "time"
     except EndError as error:
@@ -50,17 +56,50 @@ def transfer(ask: Ask, steps: Sequence[Step], *, sends: bool = False) -> Asking:
     return observe(ask, report, [line.flow], sends=sends)
 
 
-def _all(line: Watched, steps: Sequence[Step]) -> Generator[Event, Any, None]:
-    """Connect, and make all steps."""
+def _all(line: Watched, steps: Sequence[Step], again: bool, video: Video | None) -> Generator[Event, Any, None]:
+    """Connect, and make all steps, over and over if need be, or play a video."""
     yield from line.connect()
+    reader = http.Reader(line)
+    if line.ask.via is not None:
+        yield from _ask_where(line, reader)
     line.report["content_from_s"] = line.now_s
     if line.ask.target.seconds:
         line.stop_s = line.now_s + line.ask.target.seconds
-    reader = http.Reader(line)
-    for step in steps:
+    if video is not None:
+        yield from _play(line, video, reader)
+        return
+    while True:
+        for step in steps:
+            asked_s = line.now_s
+            yield from (_send if step.method == "PUT" else _fetch)(line, step, reader)
+            line.report["steps_s"].append(rounded(line.now_s - asked_s))
+        if not again:
+            return
+
+
+def _ask_where(line: Watched, reader: http.Reader) -> Generator[Event, Any, None]:
+    """Where the connection comes out."""
+    yield from line.send(_head(line, Step(path="/where"), ""))
+    status, length = yield from _answer(line, reader)
+    said = yield from _body(line, reader, length, counts=False)
+    if status != 200:
+        raise EndError("status", f"/where: HTTP status {status}")
+    line.report["where"] = said.decode(errors="replace").strip()
+    del line.report["first_byte_s"]
+
+
+def _play(line: Watched, video: Video, reader: http.Reader) -> Generator[Event, Any, None]:
+    """Fetch the segments of a video, not too far ahead of what is seen."""
+    player = Player(asdict(video))
+    line.report["segments"] = player.segments
+    while (wanted := player.wanted()) is not None:
+        rate, size, offset = wanted
         asked_s = line.now_s
-        yield from (_send if step.method == "PUT" else _fetch)(line, step, reader)
-        line.report["steps_s"].append(rounded(line.now_s - asked_s))
+        yield from _fetch(line, Step(path=video.path, size=size, offset=offset), reader)
+        player.has(rate, size, asked_s, line.now_s)
+        while (rest_s := player.too_far_s(line.now_s)) > _REST_S:
+            line.rests()
+            yield line.ask.lab.clock.wait(min(rest_s, line.wait("read")))
 
 
 def _fetch(line: Watched, step: Step, reader: http.Reader) -> Generator[Event, Any, None]:
@@ -83,13 +122,11 @@ def _fetch(line: Watched, step: Step, reader: http.Reader) -> Generator[Event, A
 
 def _send(line: Watched, step: Step, reader: http.Reader) -> Generator[Event, Any, None]:
     """PUT content; what counts is what the other end has acknowledged, and its answer to the whole."""
-    assert line.connection is not None
-    sender = line.connection.machine.sender
-    line.acked_before, line.before, line.put_in = sender.una, line.content, 0
+    line.acked_before, line.before, line.put_in = line.acked, line.content, 0
     yield from line.send(_head(line, step, f"Content-Length: {step.size}\r\n"))
     line.counts_acks = True
     while line.put_in < step.size:
-        if sender.unsent < _LOWAT:
+        if line.unsent < _LOWAT:
             part = _noise()[line.put_in : line.put_in + min(CHUNK, step.size - line.put_in)]
             yield from line.send(part)
             line.put_in += len(part)

@@ -1,7 +1,8 @@
 """A connection over HTTPS that is watched, in virtual time: what has arrived when, and when a transfer is over.
 
 The looks, the counting and the ends are those of the lab's client (`testbed.workloads.transfer_client`), and the report
-has its fields. What is asked for on the connection is said in `transfer`. No proxies.
+has its fields. What is asked for on the connection is said in `transfer`. Through a proxy the client's end has no TCP
+of its own here: what was handed to the proxy counts as sent, and round trips are the server's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from testbed.simulate.chance import stream
 from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.names import look_up
 from testbed.simulate.tcp import Connection
-from testbed.simulate.tls import Secure
+from testbed.simulate.tls import Carrying, Secure
 from testbed.simulate.web import HTTPS
 from testbed.topology import Role
 from testbed.virtual.asking import Ask
@@ -45,12 +46,13 @@ class Watched:
         self.ask = ask
         self.report: dict[str, Any] = {"began_monotonic_s": 0.0, "series": [], "status": 0, "steps_s": []}
         self.flow: dict[str, Any] = {"port": 0, "samples": []}  #: what the server's TCP knows
-        self.connection: Connection | None = None
+        self.connection: Carrying | None = None
         self.over = False
         self.stop_s = 0.0  #: when enough time was spent on content; 0: never
         self.content = 0  #: bytes of content that have arrived, at either end
         #: of the step under way: what had come and was acknowledged when it began, its size, and what was put in
         self.before = self.came_before = self.acked_before = self.wanted = self.put_in = 0
+        self.handed = 0  #: bytes that were put in, over all steps
         self.counts_acks = False  #: content is what the other end has acknowledged
         self._clock = ask.lab.clock
         self._begin_ns = self._clock.now_ns
@@ -71,23 +73,24 @@ class Watched:
     def connect(self) -> Generator[Event, Any, None]:
         """Look the name up, connect, agree on keys; raises `EndError`."""
         ask, lab = self.ask, self.ask.lab
-        host, target = lab.host(ask.subscriber), ask.target
+        target = ask.target
         random = stream(lab.seed, f"transfer {ask.source} {self._begin_ns}")
         found = yield from look_up(
-            host, lab.resolver, target.host, random=random, family=target.family, limit_s=ask.limit_s
+            ask.resolving, lab.resolver, target.host, random=random, family=target.family, limit_s=ask.limit_s
         )
         if found.failure:
             raise EndError("resolve", found.failure)
         left_s = max(0.001, ask.limit_s - self.now_s)
         try:
-            connection = yield from host.connect(found.addresses[0], HTTPS, limit_s=left_s, source=ask.source)
+            connection = yield from ask.dialler.connect(
+                found.addresses[0], HTTPS, limit_s=left_s, source=ask.sources[target.family == 6]
+            )
         except OSError as error:
             raise EndError("connect", str(error)) from None
         self.connection = connection
         self.report.update(connect_s=self.now_s, local_port=connection.local[1])
         self.flow["port"] = connection.local[1]
-        server = lab.topology.having(Role.WEB)[0].name
-        self._server = lab.host(server).connection(connection.remote, connection.local)
+        self._find_server()
         self._secure = Secure(connection, lab.context, lab.entropy, self._clock, name=target.host)
         self._moved_s = self.now_s
         self._clock.process(self._look_at_intervals())
@@ -98,6 +101,14 @@ class Watched:
         except (OSError, ssl.SSLError) as error:
             raise EndError("tls", getattr(error, "verify_message", "") or str(error)) from None
         self.report["tls_s"] = self.now_s
+
+    def _find_server(self) -> None:
+        """The server's end: through a tool it is the newest one from the tool's exit."""
+        server = self.ask.lab.host(self.ask.lab.topology.having(Role.WEB)[0].name)
+        if self.ask.via is not None:
+            self._server = server.newest(self.ask.via.exit)
+        elif isinstance(self.connection, Connection):
+            self._server = server.connection(self.connection.remote, self.connection.local)
 
     def close(self) -> None:
         """The last look, and the end."""
@@ -117,9 +128,10 @@ class Watched:
         """Note the bytes that have arrived, and what TCP knows at both ends."""
         if self.connection is None:
             return
-        sender = self.connection.machine.sender
+        if self._server is None:
+            self._find_server()  # a proxy stands before it has connected
         if self.counts_acks:
-            acked = sender.una - self.acked_before
+            acked = self.acked - self.acked_before
             content = self.before + min(self.put_in, acked * CHUNK // (CHUNK + EXTRA))
             if content > self.content:
                 self.content, self._moved_s = content, self.now_s
@@ -127,12 +139,32 @@ class Watched:
         under_way = (self.secure.came - self.came_before) * CHUNK // (CHUNK + EXTRA)
         arrived = max(self.content, self.before + min(self.wanted, under_way))
         now_s = round(self.now_s, 4)
-        self.report["series"].append([now_s, arrived, sender.round_trips.smoothed_ns // 1000, sender.scores.delivered])
-        self.report["tcp"] = _told(self.connection)
+        trip_us = delivered = 0
+        if isinstance(self.connection, Connection):
+            here = self.connection.machine.sender
+            trip_us, delivered = here.round_trips.smoothed_ns // 1000, here.scores.delivered
+            self.report["tcp"] = _told(self.connection)
+        self.report["series"].append([now_s, arrived, trip_us, delivered])
         if self._server is not None:
             there = self._server.machine.sender
             self.flow["samples"].append([now_s, there.round_trips.smoothed_ns // 1000, there.scores.delivered])
             self.flow.update(_told(self._server))
+
+    @property
+    def acked(self) -> int:
+        """Bytes that the other end has acknowledged."""
+        if isinstance(self.connection, Connection):
+            return self.connection.machine.sender.una
+        return self.handed
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in TCP."""
+        return self.connection.machine.sender.unsent if isinstance(self.connection, Connection) else 0
+
+    def rests(self) -> None:
+        """Nothing is wanted for now: that is no stall."""
+        self._moved_s = self.now_s
 
     def wait(self, stage: str) -> float:
         """Seconds to wait for at most; raises what ends a transfer."""
@@ -154,6 +186,7 @@ class Watched:
         """Put bytes in."""
         try:
             yield from self.secure.send(data, limit_s)
+            self.handed += len(data)
         except OSError as error:
             raise EndError("write", str(error)) from None
 

@@ -5,12 +5,14 @@ What counts as the page is what counts in a lab (`testbed.workloads.web`): anyth
 
 from __future__ import annotations
 
+from functools import partial
+
 from testbed.pages import wrong_page
 from testbed.result import Outcome
 from testbed.simulate.fetch import Fetched
 from testbed.virtual.asking import Ask, Asking, rounded
-from testbed.workload import Observation
-from testbed.workloads.web import BROWSER
+from testbed.workload import Observation, no_result
+from testbed.workloads.web import BROWSER, came_out
 
 
 def web(ask: Ask) -> Asking:
@@ -30,16 +32,24 @@ def browser(ask: Ask) -> Asking:
 
 
 def _fetch(ask: Ask, *, address: str = "", hello: str = "") -> Asking:
-    done: Fetched = yield from ask.lab.browser_of(ask.subscriber).fetch(
+    browser = ask.lab.browser_of(ask.subscriber)
+    way = partial(
+        browser.fetch,
         ask.target.host,
         family=ask.target.family,
         limit_s=ask.limit_s,
         source=ask.sources,
-        address=address,
-        sni=not address,
-        hello=hello,
+        through=ask.dialler,
+        resolving=ask.resolving,
     )
-    return _observe(ask.target.host, done)
+    done: Fetched = yield from way(address=address, sni=not address, hello=hello)
+    seen = _observe(ask.target.host, done)
+    if ask.via is None or seen.outcome is not Outcome.OK:
+        return seen
+    asked: Fetched = yield from way(path="/where")
+    if asked.failure:
+        return no_result(f"the page came, but where it came out could not be asked ({asked.failure})")
+    return came_out(seen, asked.body.decode(errors="replace").strip(), ask.via.exit)
 
 
 def _observe(host: str, done: Fetched) -> Observation:

@@ -6,7 +6,7 @@ A message counts when all of it has arrived; half a photo is no photo. No chat p
 from __future__ import annotations
 
 from testbed.workload import Ask, Observation, Target
-from testbed.workloads.transfer import fetch, send, transfer
+from testbed.workloads.transfer import Step, fetch, send, transfer
 
 #: bytes of what people send (kB = 1000): a text with its keys and answer; the rest after a messenger's own compression
 TEXT, VOICE, PHOTO, VIDEO = 1_000, 140_000, 200_000, 4_000_000
@@ -26,8 +26,13 @@ class ChatText:
         return 2 * (target.size or TEXT)
 
     def measure(self, ask: Ask) -> Observation:
-        size = ask.target.size or TEXT
-        return transfer(ask, [send(size), fetch(size)], sends=True)
+        return transfer(ask, text(ask.target), sends=True)
+
+
+def text(target: Target) -> list[Step]:
+    """A message there, and one back."""
+    size = target.size or TEXT
+    return [send(size), fetch(size)]
 
 
 class MediaFetch:

@@ -16,7 +16,7 @@ from testbed.workloads.transfer import Step, fetch, transfer
 
 REQUESTS = 20
 #: of the answers, which name the asker's address: content that no two attempts share, so it is not compared
-_SMALL = Step(path="/where")
+SMALL = Step(path="/where")
 SECONDS = 5.0  #: of the download beside, unless the target names others
 
 
@@ -34,8 +34,7 @@ class RoundTrips:
         return 100 * REQUESTS
 
     def measure(self, ask: Ask) -> Observation:
-        seen = transfer(ask, [_SMALL] * REQUESTS)
-        return replace(seen, goodput=None, rtt_s=exchange(seen))
+        return exchanged(transfer(ask, [SMALL] * REQUESTS))
 
 
 class RoundTripsUnderLoad:
@@ -52,16 +51,19 @@ class RoundTripsUnderLoad:
         return MOST_BYTES
 
     def measure(self, ask: Ask) -> Observation:
-        beside = replace(ask, target=replace(ask.target, seconds=ask.target.seconds or SECONDS, skip_s=0.0))
+        beside, small = targets(ask.target)
         with ThreadPoolExecutor(1) as pool:
-            load = pool.submit(transfer, beside, [fetch(MOST_BYTES)], again=True)
-            seen = transfer(replace(ask, target=replace(ask.target, seconds=0.0)), [_SMALL] * REQUESTS)
+            load = pool.submit(transfer, replace(ask, target=beside), [fetch(MOST_BYTES)], again=True)
+            seen = transfer(replace(ask, target=small), [SMALL] * REQUESTS)
             loaded = load.result()
-        if loaded.outcome is not Outcome.OK:
-            return loaded
-        return replace(seen, goodput=None, rtt_s=exchange(seen))
+        return exchanged(seen) if loaded.outcome is Outcome.OK else loaded
 
 
-def exchange(seen: Observation) -> float | None:
-    """Seconds from a small request to its answer, in the median."""
-    return median(seen.steps_s) if seen.steps_s else None
+def targets(target: Target) -> tuple[Target, Target]:
+    """The target as the download beside has it, and as the small requests have it."""
+    return replace(target, seconds=target.seconds or SECONDS, skip_s=0.0), replace(target, seconds=0.0)
+
+
+def exchanged(seen: Observation) -> Observation:
+    """The small requests, with the seconds from one to its answer, in the median."""
+    return replace(seen, goodput=None, rtt_s=median(seen.steps_s) if seen.steps_s else None)

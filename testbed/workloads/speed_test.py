@@ -29,7 +29,7 @@ class _SpeedTest:
         return CONNECTIONS * MOST_BYTES
 
     def measure(self, ask: Ask) -> Observation:
-        target = ask.target if ask.target.seconds else replace(ask.target, seconds=SECONDS, skip_s=SKIP_S)
+        target = timed(ask.target)
         asked = replace(ask, target=target)
         step = send(MOST_BYTES) if self.sends else fetch(MOST_BYTES)
         with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -50,6 +50,11 @@ class SpeedTestUp(_SpeedTest):
     name = "speed-test-up"
     about = f"a speed test: {CONNECTIONS} uploads at once"
     sends = True
+
+
+def timed(target: Target) -> Target:
+    """The target with an end."""
+    return target if target.seconds else replace(target, seconds=SECONDS, skip_s=SKIP_S)
 
 
 def together(seen: Sequence[Observation], target: Target) -> Observation:

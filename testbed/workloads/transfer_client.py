@@ -383,24 +383,49 @@ class _Transfer:
 
         What a viewer saw of it follows from `segments`: when each was asked for, when it had come, its bitrate.
         """
-        segment_s, ladder = float(video["segment_s"]), [float(one) for one in video["ladder"]]
-        segments: list[list[float]] = []
-        self.report["segments"] = segments
-        speeds: list[float] = []
-        ahead_s, at = 0.0, self.elapsed()
-        for number in range(int(video["count"])):
-            likely = len(speeds) / sum(1 / one for one in speeds) if speeds else 0.0  # the harmonic mean
-            rate = max((one for one in ladder if one <= 0.8 * likely), default=ladder[0])
-            size = int(rate * segment_s / 8)
+        player = Player(video)
+        self.report["segments"] = player.segments
+        while (wanted := player.wanted()) is not None:
+            rate, size, offset = wanted
             asked = self.elapsed()
-            self.one({"method": "GET", "path": video["path"], "size": size, "offset": number * 1000})
-            came = self.elapsed()
-            segments.append([round(asked, 4), round(came, 4), rate])
-            speeds = [*speeds[-2:], 8 * size / max(1e-6, came - asked)]
-            ahead_s, at = max(0.0, ahead_s - (came - at)) + segment_s, came
-            while ahead_s - (self.elapsed() - at) > float(video["most_ahead_s"]):
+            self.one({"method": "GET", "path": video["path"], "size": size, "offset": offset})
+            player.has(rate, size, asked, self.elapsed())
+            while player.too_far_s(self.elapsed()) > 0:
                 self.moved = time.monotonic()
                 self.move("read")
+
+
+class Player:
+    """What a player of adaptive video asks for next: the bitrate that the last segments' speed allows."""
+
+    def __init__(self, video: dict[str, Any]) -> None:
+        self.segments: list[list[float]] = []  #: asked for and there (s), bit/s
+        self._segment_s, self._count = float(video["segment_s"]), int(video["count"])
+        self._ladder = [float(one) for one in video["ladder"]]
+        self._most_ahead_s = float(video["most_ahead_s"])
+        self._speeds: list[float] = []  # of the last three, bit/s
+        self._ahead_s, self._at = 0.0, -1.0
+
+    def wanted(self) -> tuple[float, int, int] | None:
+        """The next segment's bitrate, its bytes, and where they begin; None at the end."""
+        number = len(self.segments)
+        if number >= self._count:
+            return None
+        likely = len(self._speeds) / sum(1 / one for one in self._speeds) if self._speeds else 0.0  # the harmonic mean
+        rate = max((one for one in self._ladder if one <= 0.8 * likely), default=self._ladder[0])
+        return rate, int(rate * self._segment_s / 8), number * 1000
+
+    def has(self, rate: float, size: int, asked_s: float, came_s: float) -> None:
+        """A segment has come."""
+        if self._at < 0:
+            self._at = asked_s
+        self.segments.append([round(asked_s, 4), round(came_s, 4), rate])
+        self._speeds = [*self._speeds[-2:], 8 * size / max(1e-6, came_s - asked_s)]
+        self._ahead_s, self._at = max(0.0, self._ahead_s - (came_s - self._at)) + self._segment_s, came_s
+
+    def too_far_s(self, now_s: float) -> float:
+        """Seconds until the next one may be asked for: a player fetches only so far ahead of what is seen."""
+        return self._ahead_s - (now_s - self._at) - self._most_ahead_s
 
 
 class _TimeIsOverError(Exception):

@@ -77,23 +77,32 @@ class AdaptiveVideo:
         return int(LADDER[0] / 8 * (target.seconds or PLAYED_S))
 
     def measure(self, ask: Ask) -> Observation:
-        count = max(1, round((ask.target.seconds or PLAYED_S) / SEGMENT_S))
-        video = Video(ladder=LADDER, segment_s=SEGMENT_S, count=count, most_ahead_s=MOST_AHEAD_S)
         # the client's own end is the video's; that of the target says how long it is
-        seen = transfer(replace(ask, target=replace(ask.target, seconds=0.0, skip_s=0.0)), [], video=video)
-        if not seen.segments:
-            return seen
-        what = played(seen.segments)
-        note = (
-            f"start-up {what.startup_s:.1f} s, {what.stalls} stalls of {what.stalled_s:.1f} s in all "
-            f"({100 * what.stalled_share:.0f} %), {what.bitrate / 1000:.0f} kbit/s, {what.switches} switches"
-        )
-        if seen.outcome is not Outcome.OK:
-            return replace(seen, note=f"{seen.note}; until then: {note}")
-        return replace(
-            seen,
-            outcome=Outcome.DEGRADED if is_disturbed(what.stalled_share) else Outcome.OK,
-            goodput=what.bitrate,
-            time_to_first_byte=what.startup_s,
-            note=note,
-        )
+        asked = replace(ask, target=replace(ask.target, seconds=0.0, skip_s=0.0))
+        return viewed(transfer(asked, [], video=video(ask.target)))
+
+
+def video(target: Target) -> Video:
+    """What a player fetches of a target."""
+    count = max(1, round((target.seconds or PLAYED_S) / SEGMENT_S))
+    return Video(ladder=LADDER, segment_s=SEGMENT_S, count=count, most_ahead_s=MOST_AHEAD_S)
+
+
+def viewed(seen: Observation) -> Observation:
+    """A transfer of segments as a viewer saw it."""
+    if not seen.segments:
+        return seen
+    what = played(seen.segments)
+    note = (
+        f"start-up {what.startup_s:.1f} s, {what.stalls} stalls of {what.stalled_s:.1f} s in all "
+        f"({100 * what.stalled_share:.0f} %), {what.bitrate / 1000:.0f} kbit/s, {what.switches} switches"
+    )
+    if seen.outcome is not Outcome.OK:
+        return replace(seen, note=f"{seen.note}; until then: {note}")
+    return replace(
+        seen,
+        outcome=Outcome.DEGRADED if is_disturbed(what.stalled_share) else Outcome.OK,
+        goodput=what.bitrate,
+        time_to_first_byte=what.startup_s,
+        note=note,
+    )

@@ -118,8 +118,13 @@ def _through(ask: Ask, seen: Observation) -> Observation:
     where = done.stdout.rpartition("\n")[0].strip()
     if done.timed_out or done.status:
         return no_result(f"the page came, but where it came out could not be asked (curl {done.status})")
-    if where != ask.via.exit:
-        return no_result(f"it went past the tool: the server saw {where}, the tool's exit is {ask.via.exit}")
+    return came_out(seen, where, ask.via.exit)
+
+
+def came_out(seen: Observation, where: str, exit: str) -> Observation:
+    """A success through a tool, whose request the server saw come from `where`; no result if it went past the tool."""
+    if where != exit:
+        return no_result(f"it went past the tool: the server saw {where}, the tool's exit is {exit}")
     return dataclasses.replace(seen, exit_address=where)
 
 

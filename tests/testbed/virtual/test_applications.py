@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
+from scenarios.evasion import SCENARIO as EVASION
 from scenarios.sni_filtering import SCENARIO
 from scenarios.throttling import SCENARIO as THROTTLING
-from testbed.virtual.applications import APPLICATIONS, missing, without_programs
+from testbed.result import Outcome
+from testbed.tools import TOOLS
+from testbed.virtual.applications import APPLICATIONS, missing
 from testbed.workloads import WORKLOADS
+from tests.testbed.virtual.asking import ask, do
+
+#: bytes that an attempt moves
+MOVED = {"chat-text": 2_000, "media-fetch": 200_000, "media-send": 200_000, "download": 300_000, "upload": 300_000}
 
 
 def test_they_have_the_names_of_the_labs_workloads() -> None:
-    assert set(APPLICATIONS) <= set(WORKLOADS)
+    assert set(APPLICATIONS) == set(WORKLOADS)
 
 
-def test_what_is_missing_is_named() -> None:
-    assert missing(SCENARIO) == ""
-    talk = dataclasses.replace(SCENARIO.targets[0], name="talk", workload="speed-test-down")
-    assert missing(dataclasses.replace(SCENARIO, targets=(*SCENARIO.targets, talk))).startswith(
-        "no 'speed-test-down' in virtual time (there are: "
-    )
+@pytest.mark.parametrize("scenario", [SCENARIO, EVASION, THROTTLING], ids=lambda one: one.name)
+def test_nothing_is_missing_for_the_shipped_scenarios(scenario: object) -> None:
+    assert isinstance(scenario, type(SCENARIO))
+    assert missing(scenario) == ""
 
 
-def test_targets_behind_real_programs_are_left_out_and_named() -> None:
-    assert missing(THROTTLING) == "no 'wireguard' in virtual time (of tools there are: split, disorder, fake)"
-    kept, left_out = without_programs(THROTTLING)
-    assert left_out == ["vpn-page", "vpn-down", "vpn-up"]
-    assert missing(kept) == ""
-    assert without_programs(SCENARIO) == (SCENARIO, [])
-    alone = dataclasses.replace(THROTTLING, targets=THROTTLING.targets[-1:])
-    assert without_programs(alone) == (alone, [])  # nothing would remain: then it is refused
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKLOADS, "telegraph", WORKLOADS["web"])
+    first = THROTTLING.targets[0]
+    talk = dataclasses.replace(THROTTLING, targets=(dataclasses.replace(first, workload="telegraph"),))
+    assert missing(talk).startswith("no 'telegraph' in virtual time (there are: ")
+    monkeypatch.setitem(TOOLS, "tor", TOOLS["ssh"])
+    tor = dataclasses.replace(THROTTLING, targets=(dataclasses.replace(first, tool="tor"),))
+    assert missing(tor).startswith("no 'tor' in virtual time (of tools there are: split, ")
+
+
+@pytest.mark.parametrize(("workload", "size"), MOVED.items())
+def test_what_is_moved_is_as_large_as_in_a_lab(workload: str, size: int) -> None:
+    asked = ask(workload, size=300_000 if size == 300_000 else 0)
+    seen = do(asked, APPLICATIONS[workload](asked))
+    assert (seen.outcome, seen.failure, seen.bytes) == (Outcome.OK, "", size)

@@ -7,13 +7,13 @@ import pytest
 from testbed.lab import Lab
 from testbed.result import Outcome
 from testbed.workload import Observation
-from testbed.workloads.round_trips import REQUESTS, RoundTrips, RoundTripsUnderLoad, exchange
+from testbed.workloads.round_trips import REQUESTS, RoundTrips, RoundTripsUnderLoad, exchanged
 from tests.testbed.workloads.asking import ask_in
 
 
 def test_the_exchange_is_the_middle_one() -> None:
-    assert exchange(Observation(outcome=Outcome.OK, steps_s=(0.04, 0.05, 0.5))) == 0.05
-    assert exchange(Observation(outcome=Outcome.OK)) is None
+    assert exchanged(Observation(outcome=Outcome.OK, steps_s=(0.04, 0.05, 0.5))).rtt_s == 0.05
+    assert exchanged(Observation(outcome=Outcome.OK)).rtt_s is None
 
 
 @pytest.mark.lab
