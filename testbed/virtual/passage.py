@@ -42,7 +42,7 @@ class VirtualPassages:
         self.passage = VirtualPassage()  #: the one that is open now
 
     def open(self, tool: str) -> Generator[Event, Any, None]:
-        """Connect to the tool's server, started first if it does not run; or change the client's packets. "": neither"""
+        """Connect to a tool's server, started first if it does not run; or change the client's packets."""
         self._host.outgoing = CHANGERS.get(tool)
         if tool not in TUNNELS:
             return
