@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,13 +74,19 @@ def run(
     return end(folder, manifest)
 
 
-def rows(scenario: Scenario, policies: list[Policy], *, seed: int) -> list[Row]:
-    """Measure, and keep nothing but the rows: no captures, no folder."""
-    found: list[Row] = []
-    name = name_of(scenario, policies, seed)
-    for policy in (None, *policies):
-        control = [row for row in found if row.policy == CONTROL]
-        _leg(scenario, policy, seed=seed, run=name, record=found.append, keep=_forget, control=control, out=None)
+def rows(
+    scenario: Scenario, policies: Sequence[Policy], *, seed: int, control: Sequence[Row] | None = None
+) -> list[Row]:
+    """Measure, and keep nothing but the rows: no captures, no folder.
+
+    `control`: the rows of this scenario and seed under no policy, if they are known: they are the same in each run.
+    """
+    name = name_of(scenario, list(policies), seed)
+    known = [replace(row, run=name) for row in control or ()]
+    found = list(known)
+    for policy in policies if known else (None, *policies):
+        usual = [row for row in found if row.policy == CONTROL]
+        _leg(scenario, policy, seed=seed, run=name, record=found.append, keep=_forget, control=usual, out=None)
     return found
 
 

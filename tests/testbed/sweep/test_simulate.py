@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from testbed.sweep import planning, simulate
+from testbed.virtual.applications import APPLICATIONS
 from tests.testbed.sweep.made import parameter, sweep
 
 SWEEP = sweep(
@@ -31,6 +32,18 @@ def test_a_cell_gives_the_rows_of_its_run_and_the_same_again() -> None:
     assert {row["workload"] for row in simulate.run(cells[1])} == {"web-chrome"}
 
 
-def test_what_does_not_run_in_virtual_time_is_refused() -> None:
-    with pytest.raises(ValueError, match="no 'wireguard' in virtual time"):
-        simulate.check(dataclasses.replace(SWEEP, scenario="throttling", workloads=("download",), tools=("wireguard",)))
+def test_the_control_is_measured_once_for_all_policies() -> None:
+    cells = list(planning.cells(sweep(backend="simulate", scenario="sni-filtering", policies=("sni-drop", "gfw-tls"))))
+    alone = []
+    for cell in cells:
+        simulate._control.cache_clear()
+        alone.append(simulate.run(cell))
+    simulate._control.cache_clear()
+    assert [simulate.run(cell) for cell in cells] == alone
+    assert (len(cells), simulate._control.cache_info().misses) == (2, 1)
+
+
+def test_what_does_not_run_in_virtual_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(APPLICATIONS, "download")
+    with pytest.raises(ValueError, match="no 'download' in virtual time"):
+        simulate.check(dataclasses.replace(SWEEP, scenario="throttling", workloads=("download",)))
