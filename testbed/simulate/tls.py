@@ -17,6 +17,17 @@ from simpy.events import Event
 from testbed.simulate.clock import SECOND_NS, Clock
 from testbed.simulate.entropy import Entropy
 
+#: what OpenSSL offers below TLS 1.3, and curl with it; builds of Python have lists of their own
+_SUITES = (
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:DHE-RSA-CHACHA20-POLY1305:"
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:DHE-RSA-AES256-SHA256:"
+    "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:DHE-RSA-AES128-SHA256:"
+    "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:DHE-RSA-AES256-SHA:"
+    "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:DHE-RSA-AES128-SHA:"
+    "AES256-GCM-SHA384:AES128-GCM-SHA256:AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA"
+)
 #: bytes of content in one read: a full record (RFC 8446, 5.1)
 _RECORD = 16_384
 
@@ -142,29 +153,29 @@ def take(context: ssl.SSLContext, pem: str) -> None:
 
 def client_context(authority: str, entropy: Entropy) -> ssl.SSLContext:
     """A client that trusts this authority (PEM) and speaks HTTP/1.1."""
-    with entropy:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _context(ssl.PROTOCOL_TLS_CLIENT, entropy)
     context.load_verify_locations(cadata=authority)
-    _choose_group(context)
-    context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 def server_context(load: Callable[[ssl.SSLContext], None], entropy: Entropy) -> ssl.SSLContext:
     """A server; `load` gives it its certificate."""
-    with entropy:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = _context(ssl.PROTOCOL_TLS_SERVER, entropy)
     context.num_tickets = 0
-    _choose_group(context)
-    context.set_alpn_protocols(["http/1.1"])
     load(context)
     return context
 
 
-def _choose_group(context: ssl.SSLContext) -> None:
-    """Keys of X25519 alone, or OpenSSL 3.5 sends longer hellos, and takes the ML-KEM key of a recorded one.
-
-    Python 3.11 cannot say so; OpenSSL is older there, and pads its hello to the same length.
-    """
-    with contextlib.suppress(ssl.SSLError):
-        context.set_ecdh_curve("X25519")
+def _context(side: int, entropy: Entropy) -> ssl.SSLContext:
+    """What builds and versions of Python set in different ways is set here: bytes must be the same in all of them."""
+    with entropy:
+        context = ssl.SSLContext(side)
+    context.set_ciphers(_SUITES)
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ssl.OPENSSL_VERSION_INFO >= (3, 5):
+        # it sends longer hellos, and takes the ML-KEM key of a recorded one. Python 3.11 cannot say so
+        with contextlib.suppress(ssl.SSLError):
+            context.set_ecdh_curve("X25519")
+    context.set_alpn_protocols(["http/1.1"])
+    return context
