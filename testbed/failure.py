@@ -162,6 +162,22 @@ def from_curl(code: int, text: str) -> str:
     return from_text(text) or _CURL_CODES.get(code) or unknown(f"curl ({code}) {text}")
 
 
+def from_quic(code: int, reason: str) -> str:
+    """The failure that the end of a QUIC connection names; `code` and `reason` as aioquic tells them.
+
+    An error of TLS is its alert behind 0x100 (RFC 9001, 4.8): 42, 45 and 48 are about certificates.
+    """
+    if "idle timeout" in reason.lower():
+        return TIMEOUT
+    alert = code - 0x100 if 0x100 <= code < 0x200 else -1
+    if alert in (42, 45, 48):
+        if "doesn't match" in reason:
+            return SSL_INVALID_HOSTNAME
+        unsigned = alert == 48 or "issuer" in reason or "self-signed" in reason or "self signed" in reason
+        return SSL_UNKNOWN_AUTHORITY if unsigned else SSL_INVALID_CERTIFICATE
+    return from_text(reason) or (SSL_FAILED if alert > 0 else unknown(f"QUIC ({code:#x}) {reason}"))
+
+
 def from_dns(rcode: str) -> str:
     """The failure that a DNS response code (RFC 1035 section 4.1.1, in words, as dig prints it) names."""
     names = {"NOERROR": "", "NXDOMAIN": DNS_NXDOMAIN, "SERVFAIL": DNS_SERVFAIL, "REFUSED": DNS_REFUSED}

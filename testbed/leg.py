@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from testbed.tool import Host
 from testbed.topology import Role
 from testbed.workload import Ask, Observation, Target, no_result
 from testbed.workloads import WORKLOADS
+from testbed.workloads.beside import Brings
 
 NO_IPV6 = "this machine's kernel has no IPv6 ('penstock doctor' tells more)"
 
@@ -67,8 +69,13 @@ class Leg(Attempts):
 
         Rows of both are recorded; only those of full fidelity count. An error that is not the network's ends it.
         """
-        with Passages(self.lab, self.scenario.subscriber, self.topology, self.scenario.patience_s) as passages:
-            self._passages = passages
+        with ExitStack() as stack:
+            for workload in dict.fromkeys(WORKLOADS[target.workload] for target in self.scenario.targets):
+                if isinstance(workload, Brings):
+                    stack.enter_context(workload.serve(self.lab.host(self._server)))
+            self._passages = stack.enter_context(
+                Passages(self.lab, self.scenario.subscriber, self.topology, self.scenario.patience_s)
+            )
             left = self._some(self.attempts(), self.scenario.parallel)
             for round_ in range(1, MORE_ROUNDS + 1):
                 if not left:

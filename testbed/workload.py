@@ -112,6 +112,8 @@ class Host(Protocol):
 class Server(Protocol):
     """The lab host that serves: a command can be started there, to watch it from that end."""
 
+    @property
+    def name(self) -> str: ...
     def start(self, argv: Sequence[str], *, stdout: int | None = None) -> Started: ...
 
 

@@ -78,6 +78,9 @@ def write_web(home: Path, logs: Path, sites: Sequence[Site], authority: Authorit
         # who names no site, or one that does not live here, meets this one
         (home / f"{first}.pem").write_bytes(authority.certify([], both))
         (home / f"{first}.html").write_text(page(f"the default site at {first}"))
+        # HTTP/3 is served with one certificate an address (`workloads/h3_server.py`)
+        here = [site.name for site in sites if site.ipv4 == first]
+        (home / f"{first}.quic.pem").write_bytes(authority.certify(here, both))
         servers.append(
             _SERVER.format(
                 listens=_listens(both, " default_server"),

@@ -53,6 +53,7 @@ class Socket:
         self.remote = remote
         self.port = port
         self.address = address  #: "" for all of the host's
+        self.heard: Callable[[bytes, tuple[str, int]], None] | None = None  #: takes what comes, in place of `receive`
         self._clock = clock
         self._send = send
         self._closed = closed
@@ -91,6 +92,9 @@ class Socket:
     def take(self, payload: bytes, remote: tuple[str, int], local: str) -> None:
         """A datagram has come."""
         if self.remote is not None and remote != self.remote:
+            return
+        if self.heard is not None:
+            self.heard(payload, remote)
             return
         self._inbox.append((payload, remote, local))
         self._wake()

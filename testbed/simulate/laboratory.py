@@ -10,7 +10,8 @@ It measures and judges nothing. The sites, their addresses and what they answer 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from testbed.addresses import Addresses
 from testbed.simulate.certificates import authority_pem
 from testbed.simulate.chance import stream
 from testbed.simulate.clock import SECOND_NS
+from testbed.simulate.datagrams import Socket
 from testbed.simulate.entropy import Entropy
 from testbed.simulate.fetch import Browser
 from testbed.simulate.host import Host
@@ -31,7 +33,8 @@ from testbed.simulate.network import Network
 from testbed.simulate.recording import Recording
 from testbed.simulate.tcp import Settings
 from testbed.simulate.tls import client_context
-from testbed.simulate.web import Web
+from testbed.simulate.web import HTTPS, Web
+from testbed.sites import Site
 from testbed.topology import Role, Topology, shipped
 
 #: a shipped name, a path, or a policy that has been loaded; None: the box only forwards
@@ -82,7 +85,8 @@ class SimulatedLab:
         self.entropy = Entropy(stream(seed, "tls"))
         web, dns = self.topology.having(Role.WEB), self.topology.having(Role.DNS)
         for node in web:
-            Web(self._hosts[node.name], self.sites, self.entropy)
+            made = Web(self._hosts[node.name], self.sites, self.entropy)
+            serve_quic(self._hosts[node.name], made, self.sites, seed)
         for node in dns:
             serve_names(self._hosts[node.name], self.sites)
         self.resolver = dns[0].ipv4 if dns else ""
@@ -167,6 +171,32 @@ class SimulatedLab:
     def log(self) -> list[bytes]:
         """The lines of the decision log, of all boxes."""
         return self.network.log()
+
+
+def serve_quic(host: Host, web: Web, sites: Sequence[Site], seed: int) -> None:
+    """Serve HTTP/3 at the addresses of the sites; what is needed for it is loaded when a datagram comes."""
+    for both in dict.fromkeys((site.ipv4, site.ipv6) for site in sites):
+        for address in both:
+            socket = host.datagrams(HTTPS, address=address)
+            socket.heard = partial(_serve_quic, host, web, both, socket, seed)
+
+
+def _serve_quic(
+    host: Host, web: Web, both: tuple[str, str], socket: Socket, seed: int, data: bytes, remote: tuple[str, int]
+) -> None:
+    """The first datagram has come."""
+    from testbed.simulate.quic.server import QuicServer
+
+    server = QuicServer(
+        tuple(sorted(web.names[socket.address])),
+        both,
+        host.clock,
+        stream(seed, f"quic {socket.address}"),
+        socket.send,
+        partial(web.answer, socket.address),
+    )
+    socket.heard = server.take
+    server.take(data, remote)
 
 
 def _nothing(_: Event) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,16 @@ from testbed.simulate.tls import Secure, server_context, take
 from testbed.sites import Site
 
 HTTP, HTTPS = 80, 443
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is answered to a request, over whichever HTTP."""
+
+    body: bytes
+    status: int = 200
+    kind: str = "text/plain"
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 class Web:
@@ -95,27 +106,41 @@ class Web:
             return
 
     def _answer(self, head: http.Head, connection: Connection) -> bytes:
-        address = connection.local[0]
         method, path, _ = head.words
         name = head.fields.get("host", "").partition(":")[0].lower()
-        here = name in self._names[address]
-        if path == "/":
-            who = name if here else "the default site"
-            return http.response(f"This is {who} at {address}.\n".encode())
-        if path == "/page":
-            who = name if here else f"the default site at {address}"
-            return http.response(pages.page(who).encode(), kind="text/html")
-        if path == "/where":
-            return http.response(f"{connection.remote[0]}\n".encode())
+        address, asker = connection.local[0], connection.remote[0]
         if path == "/upload" and method in ("POST", "PUT"):
             return http.response(f"received {head.length or 0}\n".encode())
+        said = self.answer(address, name, path, head.fields.get("range", ""), asker)
+        fields = "".join(f"{one}: {value}\r\n" for one, value in said.fields.items())
+        return http.response(said.body, status=said.status, kind=said.kind, fields=fields)
+
+    def answer(self, address: str, name: str, path: str, range_: str, asker: str) -> Answer:
+        """What is at a path of a name, at this address, for whom asks from `asker`; `range_`: as the field says it."""
+        here = name in self._names[address]
+        if path == "/":
+            return Answer(body=f"This is {name if here else 'the default site'} at {address}.\n".encode())
+        if path == "/page":
+            return Answer(
+                body=pages.page(name if here else f"the default site at {address}").encode(), kind="text/html"
+            )
+        if path == "/where":
+            return Answer(body=f"{asker}\n".encode())
         size = pages.OBJECTS.get(path.removeprefix("/object/")) if path.startswith("/object/") else None
         if size is None:
-            return http.response(b"not found\n", status=404)
-        first, last = _range(head.fields.get("range", ""), size)
-        status = 206 if "range" in head.fields else 200
-        whom = f"X-From: {connection.remote[0]}\r\n"
-        return http.response(_content()[first : last + 1], status=status, kind="application/octet-stream", fields=whom)
+            return Answer(body=b"not found\n", status=404)
+        first, last = _range(range_, size)
+        return Answer(
+            body=_content()[first : last + 1],
+            status=206 if range_ else 200,
+            kind="application/octet-stream",
+            fields={"X-From": asker},
+        )
+
+    @property
+    def names(self) -> Mapping[str, set[str]]:
+        """Who lives at each address."""
+        return self._names
 
 
 def _range(said: str, size: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from testbed.changers import CHANGERS
 from testbed.scenario import Scenario
 from testbed.simulate.tunnels import TUNNELS
-from testbed.virtual import dns, round_trips, speed_test, video, web
+from testbed.virtual import dns, round_trips, speed_test, video, web, web_h3
 from testbed.virtual.asking import Application
 from testbed.virtual.transfer import by
 from testbed.workload import MOST_BYTES
@@ -28,6 +28,7 @@ APPLICATIONS: Mapping[str, Application] = {
     "video": video.play,
     "web": web.web,
     "web-chrome": web.browser,
+    "web-h3": web_h3.web_h3,
     "web-nosni": web.without_sni,
     "web-object": by(lambda ask: web_object.steps(ask.target)),
 }

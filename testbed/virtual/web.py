@@ -43,7 +43,7 @@ def _fetch(ask: Ask, *, address: str = "", hello: str = "") -> Asking:
         resolving=ask.resolving,
     )
     done: Fetched = yield from way(address=address, sni=not address, hello=hello)
-    seen = _observe(ask.target.host, done)
+    seen = observe(ask.target.host, done)
     if ask.via is None or seen.outcome is not Outcome.OK:
         return seen
     asked: Fetched = yield from way(path="/where")
@@ -52,7 +52,8 @@ def _fetch(ask: Ask, *, address: str = "", hello: str = "") -> Asking:
     return came_out(seen, asked.body.decode(errors="replace").strip(), ask.via.exit)
 
 
-def _observe(host: str, done: Fetched) -> Observation:
+def observe(host: str, done: Fetched) -> Observation:
+    """What came of a fetch, as what was seen."""
     if done.failure:
         return Observation(
             outcome=Outcome.BLOCKED,

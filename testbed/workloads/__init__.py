@@ -6,7 +6,7 @@ Nothing is looked for in folders, and a name cannot be taken twice.
 from __future__ import annotations
 
 from testbed.workload import Workload
-from testbed.workloads import bulk, dns, messages, round_trips, speed_test, video, web, web_object
+from testbed.workloads import bulk, dns, messages, round_trips, speed_test, video, web, web_h3, web_object
 
 WORKLOADS: dict[str, Workload] = {}
 
@@ -21,6 +21,7 @@ def register(workload: Workload) -> None:
 register(web.Web())
 register(web.WebWithoutSni())
 register(web.Browser())
+register(web_h3.WebH3())
 register(dns.Dns())
 register(web_object.WebObject())
 register(bulk.Download())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.failure import KNOWN, from_curl, from_dns, is_bogon, is_failure, unknown
+from testbed.failure import KNOWN, from_curl, from_dns, from_quic, is_bogon, is_failure, unknown
 
 #: exit status of curl, its message (curl 7.88 and 8.5 with OpenSSL, curl_cffi 0.10 with BoringSSL), OONI's string
 SAID = [
@@ -138,3 +138,21 @@ def test_bogons_are_told_from_public_addresses() -> None:
     assert is_bogon("::1")
     assert not is_bogon("8.8.8.8")
     assert not is_bogon("2606:4700::1111")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "expected"),
+    [
+        (0x1, "Idle timeout", "generic_timeout_error"),
+        (0x100 + 42, "hostname 'a.example' doesn't match 'b.example'", "ssl_invalid_hostname"),
+        (0x100 + 42, "unable to get local issuer certificate", "ssl_unknown_authority"),
+        (0x100 + 42, "self-signed certificate in certificate chain", "ssl_unknown_authority"),
+        (0x100 + 48, "", "ssl_unknown_authority"),
+        (0x100 + 45, "Certificate is no longer valid", "ssl_invalid_certificate"),
+        (0x100 + 40, "No supported cipher suite", "ssl_failed_handshake"),
+        (0x0A, "Packet contains no frames", "unknown_failure: QUIC (0xa) Packet contains no frames"),
+    ],
+)
+def test_the_end_of_a_quic_connection_names_its_failure(code: int, reason: str, expected: str) -> None:
+    assert from_quic(code, reason) == expected
+    assert is_failure(expected)
