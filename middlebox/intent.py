@@ -64,6 +64,11 @@ def _looks(name: str | None, address: bytes | None, protocol: str, port: int, fa
         looks.append({**base, "transport": "udp", "server.port": 53, "dst.port": 53, **asked})
     if protocol == "dns":
         return looks
+    if protocol == "stun":
+        # a Binding request with a fingerprint, at STUN's own port (RFC 8489, 5 and 8.1)
+        stun: dict[str, object] = {"server.port": 3_478, "dst.port": 3_478, "payload.length": 28}
+        looks.append({**base, **server, **stun, "transport": "udp", "port.order": "src-above"})
+        return looks
     if protocol == "h3":
         looks.append({**base, **server, **ports, **_QUIC, "quic.sni": name})
         return looks
@@ -89,10 +94,10 @@ def intended(
 ) -> str:
     """What the policy means for a fetch by a subscriber inside: "ok", "blocked", "throttled" or "degraded".
 
-    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "h3", "http"
-    or "dns"; `address` is packed; `resolves` False leaves the DNS query out; `size` is that of the object, in bytes. A
-    flow that freezes is blocked if the object is larger than what passes. Chance, thresholds and schedules do not
-    count: what is meant now and then is meant.
+    `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "h3", "http",
+    "stun" or "dns"; `address` is packed; `resolves` False leaves the DNS query out; `size` is that of the object, in
+    bytes. A flow that freezes is blocked if the object is larger than what passes. Chance, thresholds and schedules do
+    not count: what is meant now and then is meant.
     """
     if policy is None:
         return OK

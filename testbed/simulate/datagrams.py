@@ -106,6 +106,11 @@ class Socket:
         self._error = error
         self._wake()
 
+    @property
+    def said(self) -> str:
+        """What ICMP has said last, in words; "" for nothing, or if `receive` has told it."""
+        return "" if self._error is None else str(self._error.strerror)
+
     def close(self) -> None:
         self._closed()
 

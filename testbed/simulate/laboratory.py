@@ -31,6 +31,7 @@ from testbed.simulate.host import Host
 from testbed.simulate.names import serve_names
 from testbed.simulate.network import Network
 from testbed.simulate.recording import Recording
+from testbed.simulate.relay import SimulatedRelay
 from testbed.simulate.tcp import Settings
 from testbed.simulate.tls import client_context
 from testbed.simulate.web import HTTPS, Web
@@ -87,6 +88,8 @@ class SimulatedLab:
         for node in web:
             made = Web(self._hosts[node.name], self.sites, self.entropy)
             serve_quic(self._hosts[node.name], made, self.sites, seed)
+            for address in made.names:
+                SimulatedRelay(self._hosts[node.name], address, stream(seed, f"relay {address}"))
         for node in dns:
             serve_names(self._hosts[node.name], self.sites)
         self.resolver = dns[0].ipv4 if dns else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from testbed.changers import CHANGERS
 from testbed.scenario import Scenario
 from testbed.simulate.tunnels import TUNNELS
-from testbed.virtual import dns, round_trips, speed_test, video, web, web_h3
+from testbed.virtual import call, dns, round_trips, speed_test, video, web, web_h3
 from testbed.virtual.asking import Application
 from testbed.virtual.transfer import by
 from testbed.workload import MOST_BYTES
@@ -15,6 +15,7 @@ from testbed.workloads import messages, web_object
 from testbed.workloads.transfer import fetch, send
 
 APPLICATIONS: Mapping[str, Application] = {
+    "call": call.call,
     "chat-text": by(lambda ask: messages.text(ask.target), sends=True),
     "dns": dns.dns,
     "download": by(lambda ask: [fetch(ask.target.size or MOST_BYTES)]),

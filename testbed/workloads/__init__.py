@@ -6,7 +6,7 @@ Nothing is looked for in folders, and a name cannot be taken twice.
 from __future__ import annotations
 
 from testbed.workload import Workload
-from testbed.workloads import bulk, dns, messages, round_trips, speed_test, video, web, web_h3, web_object
+from testbed.workloads import bulk, call, dns, messages, round_trips, speed_test, video, web, web_h3, web_object
 
 WORKLOADS: dict[str, Workload] = {}
 
@@ -34,5 +34,6 @@ register(round_trips.RoundTripsUnderLoad())
 register(speed_test.SpeedTestDown())
 register(speed_test.SpeedTestUp())
 register(video.AdaptiveVideo())
+register(call.Call())
 
 __all__ = ["WORKLOADS", "register"]

@@ -63,4 +63,4 @@ def test_one_that_ends_instead_is_an_error() -> None:
 
 
 def test_which_workloads_bring_one() -> None:
-    assert [name for name, workload in WORKLOADS.items() if isinstance(workload, Brings)] == ["web-h3"]
+    assert [name for name, workload in WORKLOADS.items() if isinstance(workload, Brings)] == ["web-h3", "call"]
