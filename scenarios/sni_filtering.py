@@ -91,6 +91,20 @@ SCENARIO = Scenario(
             family=6,
         ),
         Target(
+            name="blocked-h3",
+            about="the blocked name over HTTP/3, whose ClientHello travels in QUIC",
+            host=BLOCKED,
+            workload="web-h3",
+            listed=True,
+        ),
+        Target(
+            name="innocent-h3",
+            about="an innocent name over HTTP/3",
+            host=INNOCENT,
+            workload="web-h3",
+            listed=False,
+        ),
+        Target(
             name="no-sni",
             about="the blocked page by its address, without SNI: no name for a censor to read",
             host=BLOCKED,

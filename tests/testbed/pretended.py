@@ -6,6 +6,7 @@ For tests of what happens around a lab; it takes no time, needs no kernel, and f
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -91,6 +92,8 @@ class PretendedHost:
         stdout: int | None = None,
         stderr: int | None = None,
     ) -> PretendedCommand:
+        if stdout is not None:
+            os.write(stdout, b"ready\n")
         return PretendedCommand()
 
     def run(

@@ -13,6 +13,7 @@ import pytest
 
 from middlebox.drivers.capture import read_packets
 from middlebox.policy import Policy
+from scenarios.sni_filtering import SCENARIO as SNI_FILTERING
 from testbed import report, run
 from testbed.cli import main
 from testbed.lab import LabError
@@ -197,7 +198,7 @@ def test_a_run_in_virtual_time_needs_no_lab(tmp_path: Path, capsys: pytest.Captu
     assert said.splitlines()[-1] == f"report: {tmp_path / 'a' / 'report.html'}"
     rows = read_rows(tmp_path / "a")
     assert set(rows["backend"]) == {"simulate"}
-    assert len(rows) == 20
+    assert len(rows) == 2 * len(SNI_FILTERING.targets)
     page = (tmp_path / "a" / "report.html").read_text()
     assert "--backend simulate --attempts 1" in page
     assert "simulated, in virtual time" in page
