@@ -119,6 +119,9 @@ def _side(rows: pd.DataFrame, host: str, captured: Captured, decided: dict[str, 
     decisions = [tuple(one for one, _ in groupby(decided.get(address, ()))) for address in rows["address"]]
     forged: set[object] = set(captured.answers.get(host, ()))
     for flow, about in zip(flows, decisions, strict=True):
+        if not about:  # what the server itself says when a client closes early is not forged
+            forged.add(())
+            continue
         injected = any(one[3] for one in about)
         # a rewriting box forges an answer to each retransmission, for as long as the lab lives
         forged.add(tuple(flow.resets) if injected else tuple(one for one, _ in groupby(flow.resets)))
