@@ -117,6 +117,8 @@ def summary(pairs: Sequence[Pair]) -> str:
 
 def figure(pairs: Sequence[Pair], path: Path) -> None:
     """Shares that came through, in the lab against virtual time, and the median times of those."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     drawn = drawing(9, 4.4)
     left, right = drawn.subplots(1, 2)
     there = [one for one in pairs if one.where[0] != "claim"]
@@ -130,4 +132,8 @@ def figure(pairs: Sequence[Pair], path: Path) -> None:
         ends = [min(min(one) for one in times), max(max(one) for one in times)]
         right.plot(ends, ends, color="#888888", linewidth=0.8)
     right.set(xscale="log", yscale="log", xlabel="median time in the lab, s", ylabel="in virtual time, s")
+    for axis in (right.xaxis, right.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     save(drawn, path)
