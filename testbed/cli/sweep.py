@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", nargs="*", metavar="SCENARIO|FILE", help="a scenario's name, or a file that describes the sweep")
     add("--policy", action="append", metavar="P", help="a shipped policy or a path; again for more")
-    add("--tool", action="append", metavar="TOOL", help="only targets that go through it; 'none': without a tool")
+    add("--tool", action="append", metavar="TOOL", help="targets through it; 'none': without a tool")
     add("--workload", action="append", metavar="W", help="only this workload; again for more")
     add("--capture", action="append", metavar="FILE", help="a capture in place of a workload; again for more")
     add(

@@ -146,7 +146,7 @@ DOCUMENT: Record[dict[str, object]] = Record(
         key("backend", words({name: name for name in BACKENDS}), "who runs the cells"),
         key("scenario", TEXT, "the scenario, for backends that run one"),
         key("policies", ListOf(TEXT, "policies", alone=True), "shipped policies or files, relative to this one"),
-        key("tools", ListOf(TEXT, "tools", alone=True), "only targets that go through these; 'none': without a tool"),
+        key("tools", ListOf(TEXT, "tools", alone=True), "targets through these; 'none': without a tool"),
         key("workloads", ListOf(TEXT, "workloads", alone=True), "only these"),
         key("captures", ListOf(TEXT, "captures", alone=True), "files of packets, in place of a workload"),
         key("parameters", _Varied(), "what is varied in the policies, and settings"),

@@ -10,10 +10,12 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+from testbed.changers import CHANGERS
 from testbed.result import Row as Attempt
 from testbed.scenario import SETTINGS, Scenario, change, find, unknown
 from testbed.sweep.backends import Kind, Measure, Row
 from testbed.sweep.values import Cell, Sweep, of_policy
+from testbed.tools import TOOLS
 
 #: a setting that scenarios have by an option of its own
 _ATTEMPTS = "attempts"
@@ -39,7 +41,10 @@ def scenario_of(cell: Cell) -> Scenario:
 
 
 def narrowed(name: str, settings: dict[str, str], tool: str | None, workload: str | None) -> Scenario:
-    """A scenario with these settings, and of its targets those with this tool and workload; None: with any."""
+    """A scenario with these settings, and of its targets those with this tool and workload; None: with any.
+
+    A tool that none of its targets goes through takes those that go without one.
+    """
     scenario = find(name)
     if not isinstance(scenario, Scenario):
         raise ValueError(f"the scenario '{name}' runs along a timeline; a sweep takes those that go attempt by attempt")
@@ -47,11 +52,10 @@ def narrowed(name: str, settings: dict[str, str], tool: str | None, workload: st
     attempts = given.pop(_ATTEMPTS)
     if not attempts.isdecimal():
         raise ValueError(f"attempts: found '{attempts}'; expected a whole number")
-    targets = tuple(
-        one
-        for one in scenario.targets
-        if (tool is None or one.tool == tool) and (workload is None or one.workload == workload)
-    )
+    fit = [one for one in scenario.targets if workload is None or one.workload == workload]
+    targets = tuple(one for one in fit if tool is None or one.tool == tool)
+    if not targets and tool and (tool in TOOLS or tool in CHANGERS):
+        targets = tuple(dataclasses.replace(one, tool=tool) for one in fit if not one.tool)
     if not targets:
         there = sorted({f"{one.workload} through {one.tool}" if one.tool else one.workload for one in scenario.targets})
         wanted = (workload or "anything") + (f" through {tool}" if tool else " without a tool" if tool == "" else "")
@@ -61,6 +65,8 @@ def narrowed(name: str, settings: dict[str, str], tool: str | None, workload: st
     if residual is not None and not {residual.trigger, residual.probe} <= names:
         residual = None
     narrowed = dataclasses.replace(scenario, targets=targets, residual=residual, attempts=int(attempts))
+    if tool and all(one.tool != tool for one in scenario.targets):  # what gets through without it says nothing of it
+        narrowed = dataclasses.replace(narrowed, gets_through={})
     return change(narrowed, [f"{key}={value}" for key, value in given.items()])
 
 

@@ -17,6 +17,16 @@ def one_cell(**said: object) -> Cell:
     return next(planning.cells(sweep(backend="emulate", **said)))
 
 
+def test_a_tool_that_no_target_has_takes_those_without_one() -> None:
+    found = measured.scenario_of(one_cell(scenario="throttling", tools=("ssh",), workloads=("download",)))
+    assert [(one.name, one.tool) for one in found.targets] == [("slowed-down", "ssh"), ("innocent-down", "ssh")]
+    found = measured.scenario_of(one_cell(scenario="sni-filtering", tools=("split",), workloads=("web",)))
+    assert {one.tool for one in found.targets} == {"split"}
+    assert not found.gets_through
+    with pytest.raises(ValueError, match="no target for download through tor"):
+        measured.scenario_of(one_cell(scenario="throttling", tools=("tor",), workloads=("download",)))
+
+
 def test_a_cell_has_those_targets_that_its_tool_and_workload_name() -> None:
     found = measured.scenario_of(one_cell(scenario="throttling", tools=("wireguard",), workloads=("download",)))
     assert [one.name for one in found.targets] == ["vpn-down"]
