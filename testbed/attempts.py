@@ -28,6 +28,8 @@ from testbed.topology import Role, Topology
 from testbed.workload import Observation, Target, no_result
 from testbed.workloads import WORKLOADS
 
+#: the protocols that a policy asks for names; who asks for others knows tunnels
+_NAMING = frozenset({"dns", "http", "quic", "tls"})
 MAIN = "main"  #: the phase of ordinary attempts
 
 
@@ -105,9 +107,11 @@ class Attempts:
         # the lab's resolver is asked over IPv4, also for AAAA
         return six if target.family == 6 and WORKLOADS[target.workload].protocol != "dns" else four
 
-    def meant(self, target: Target) -> Outcome:
-        """What the policy means to happen."""
+    def meant(self, target: Target) -> Outcome | None:
+        """What the policy means to happen; None where it knows tunnels and the attempt goes through one."""
         workload = WORKLOADS[target.workload]
+        if target.tool in TOOLS and self.policy and any(rule.asks - _NAMING for rule in self.policy.rules):
+            return None
         if target.tool in TOOLS:  # all that a box sees of it are packets to the relay: no name, and no server's address
             relay = ip_address(self.topology.having(Role.RELAY)[0].ipv4).packed
             return Outcome(intended(self.policy, address=relay, protocol="", family=4, resolves=False))

@@ -25,6 +25,6 @@ def slowed_by(policy: Policy | None, stats: Mapping[str, Any] | None) -> str:
     return " and ".join(sorted(whose, reverse=True))
 
 
-def of_row(means: str, intended: Outcome) -> str:
+def of_row(means: str, intended: Outcome | None) -> str:
     """What a row says: nothing where the policy means nothing to happen."""
     return "" if intended is Outcome.OK else means

@@ -82,7 +82,7 @@ class Cell:
     @property
     def off(self) -> bool:
         """Not what the policy means."""
-        return bool(self.outcome) and self.outcome != self.intended
+        return bool(self.outcome) and bool(self.intended) and self.outcome != self.intended
 
 
 def policy_rates(manifest: dict[str, Any]) -> dict[str, float]:

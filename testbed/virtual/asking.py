@@ -5,6 +5,8 @@ Values only; each application is a file beside this one.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,6 +16,8 @@ from simpy.events import Event
 from testbed.simulate.fetch import Dialler
 from testbed.simulate.host import Host
 from testbed.simulate.laboratory import SimulatedLab
+from testbed.simulate.tcp import Settings
+from testbed.simulate.tls import Carrying
 from testbed.simulate.tunnels import SimulatedTunnel
 from testbed.tool import Via
 from testbed.topology import Role
@@ -46,15 +50,37 @@ class Ask:
     @property
     def dialler(self) -> Dialler:
         """Who makes its connections."""
-        return self.tunnel.inner if self.tunnel else self.lab.host(self.subscriber)
+        return _IPv4Only(self.tunnel.inner) if self.tunnel else self.lab.host(self.subscriber)
 
     @property
     def resolving(self) -> Host:
         """Who looks names up: the host, its end of a VPN, or for a proxy its server's host."""
-        dialler = self.dialler
-        if isinstance(dialler, Host):
-            return dialler
+        if not self.tunnel:
+            return self.lab.host(self.subscriber)
+        if isinstance(self.tunnel.inner, Host):
+            return self.tunnel.inner
         return self.lab.host(self.lab.topology.having(Role.RELAY)[0].name)
+
+
+@dataclass(frozen=True, slots=True)
+class _IPv4Only:
+    """The inside of a tunnel: none of them carries IPv6, as in the lab."""
+
+    inner: Dialler
+
+    def connect(
+        self,
+        address: str,
+        port: int,
+        *,
+        limit_s: float | None = None,
+        source: str = "",
+        settings: Settings | None = None,
+    ) -> Generator[Event, Any, Carrying]:
+        """See `Dialler`."""
+        if ":" in address:
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+        return (yield from self.inner.connect(address, port, limit_s=limit_s, source=source, settings=settings))
 
 
 Asking: TypeAlias = Generator[Event, Any, Observation]

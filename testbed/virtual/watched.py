@@ -45,7 +45,7 @@ class Watched:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.report: dict[str, Any] = {"began_monotonic_s": 0.0, "series": [], "status": 0, "steps_s": []}
-        self.flow: dict[str, Any] = {"port": 0, "samples": []}  #: what the server's TCP knows
+        self.flow: dict[str, Any] = {"port": 0, "samples": [], "acked": 0}  #: what the server's TCP knows
         self.connection: Carrying | None = None
         self.over = False
         self.stop_s = 0.0  #: when enough time was spent on content; 0: never

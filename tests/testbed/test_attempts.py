@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from middlebox.policy import Policy
 from testbed.attempts import MAIN, Attempts, Made
 from testbed.fidelity import WITHOUT_BOX, Judgement
@@ -64,3 +66,9 @@ def test_transfers_over_time_are_kept_beside_their_rows() -> None:
     attempts = _attempts([], kept, policy=None)
     attempts.finish(_made(attempts, Observation(outcome=Outcome.OK, series=Series(times_s=(1.0,), bytes=(5,)))))
     assert (attempts.name, kept) == ("control", ["blocked"])
+
+
+def test_what_a_policy_that_knows_tunnels_means_for_one_is_not_known() -> None:
+    through = dataclasses.replace(SCENARIO.target("blocked"), tool="wireguard")
+    assert _attempts([], policy="vpn-police").meant(through) is None
+    assert _attempts([], policy="vpn-police").meant(SCENARIO.target("blocked")) is Outcome.OK

@@ -59,6 +59,13 @@ def test_what_is_sent_through_a_proxy_counts_when_the_server_has_it(tool: str) -
     assert seen.goodput == pytest.approx(1.9e6, rel=0.1)  # of the line's 2 Mbit/s
 
 
+@pytest.mark.parametrize("tool", ["wireguard", "ssh", "shadowsocks"])
+def test_no_tunnel_carries_ipv6(tool: str) -> None:
+    for workload in ("web", "media-fetch"):
+        seen = _through(workload, tool, family=6)
+        assert (seen.outcome, seen.failure) == (Outcome.BLOCKED, "network_unreachable")
+
+
 def test_dig_asks_past_a_proxy_and_through_a_vpn() -> None:
     assert _through("dns", "ssh", "dns-inject").outcome is Outcome.BLOCKED
     assert _through("dns", "wireguard", "dns-inject").outcome is Outcome.OK
