@@ -5,10 +5,11 @@ Values and protocols only; each application is a file in `workloads/`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from testbed.failure import is_failure
 from testbed.result import Outcome
@@ -184,3 +185,14 @@ class Workload(Protocol):
 def no_result(note: str) -> Observation:
     """The attempt could not be made, for a reason that is the lab's and not the network's."""
     return Observation(outcome=Outcome.NO_RESULT, note=" ".join(note.split())[:300])
+
+
+def report_of(done: Done, grace_s: float) -> dict[str, Any] | Observation:
+    """What a client program reported as JSON, or why there is no result; it had `grace_s` beyond its own limit."""
+    if done.timed_out:
+        return no_result(f"the client did not end {grace_s:g} s after its own limit")
+    try:
+        report: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        return no_result(f"the client gave no report (exit status {done.status}): {done.stderr[-200:]}")
+    return report

@@ -5,7 +5,6 @@ Traffic and packets are those of a call (`testbed.calls`); nobody speaks, and no
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from testbed import failure
 from testbed.calls.ends import CEASED_S, FRAME_S, PAYLOAD
 from testbed.calls.quality import POOR, score
 from testbed.result import Outcome
-from testbed.workload import Ask, Observation, Server, Target, no_result
+from testbed.workload import Ask, Observation, Server, Target, no_result, report_of
 from testbed.workloads.beside import Beside
 from testbed.workloads.dns import look_up
 
@@ -46,13 +45,9 @@ class Call:
         script, seconds = Path(__file__).with_name("call_client.py"), ask.target.seconds or SECONDS
         words = [sys.executable, "-I", str(script), ask.target.host, str(ask.target.family)]
         words += [str(seconds), str(ask.limit_s), ask.bind]
-        done = ask.host.run(words, timeout=ask.limit_s + seconds + _GRACE_S)
-        if done.timed_out:
-            return no_result(f"the client did not end {_GRACE_S:g} s after its own limit")
-        try:
-            report: dict[str, Any] = json.loads(done.stdout)
-        except ValueError:
-            return no_result(f"the client gave no report (exit status {done.status}): {done.stderr[-200:]}")
+        report = report_of(ask.host.run(words, timeout=ask.limit_s + seconds + _GRACE_S), _GRACE_S)
+        if isinstance(report, Observation):
+            return report
         if report["ended"] == "resolve":
             why, note = look_up(ask)
             report["failure"] = why or failure.DNS_TEMPORARY

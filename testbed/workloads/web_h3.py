@@ -6,7 +6,6 @@ by falling back.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from testbed import failure
 from testbed.emulate.view import HOME
 from testbed.pages import wrong_page
 from testbed.result import Outcome
-from testbed.workload import Ask, Observation, Server, Target, no_result
+from testbed.workload import Ask, Observation, Server, Target, no_result, report_of
 from testbed.workloads.beside import Beside
 from testbed.workloads.dns import look_up
 from testbed.workloads.web import came_out
@@ -64,14 +63,7 @@ def _fetch(ask: Ask, path: str) -> dict[str, Any] | Observation:
         str(ask.limit_s),
         ask.bind,
     ]
-    done = ask.host.run(words, timeout=ask.limit_s + _GRACE_S)
-    if done.timed_out:
-        return no_result(f"the client did not end {_GRACE_S:g} s after its own limit")
-    try:
-        report: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        return no_result(f"the client gave no report (exit status {done.status}): {done.stderr[-200:]}")
-    return report
+    return report_of(ask.host.run(words, timeout=ask.limit_s + _GRACE_S), _GRACE_S)
 
 
 def _observe(ask: Ask, report: dict[str, Any] | Observation) -> Observation:

@@ -3,8 +3,8 @@
 import pytest
 
 from testbed.result import Outcome
-from testbed.workload import Ask, Observation, Target, no_result
-from tests.testbed.workloads.on_this_machine import ThisMachine
+from testbed.workload import Ask, Observation, Target, no_result, report_of
+from tests.testbed.workloads.on_this_machine import Ended, ThisMachine
 
 
 def test_a_wrong_target_or_observation_cannot_be_built() -> None:
@@ -43,3 +43,14 @@ def test_a_transfer_whose_steady_part_is_empty_cannot_be_asked_for() -> None:
         Target(name="a", about="", host="a.example", workload="download", listed=False, size=10_000_001)
     with pytest.raises(ValueError, match="a tool's name"):
         Target(name="a", about="", host="a.example", workload="web", listed=False, tool="No VPN")
+
+
+def test_a_report_is_read_or_there_is_no_result() -> None:
+    assert report_of(Ended(stdout='{"ended": "all"}'), 5.0) == {"ended": "all"}
+    for done, words in (
+        (Ended(timed_out=True), "the client did not end 5 s after its own limit"),
+        (Ended(status=1, stdout="", stderr="no such file"), "the client gave no report (exit status 1): no such file"),
+    ):
+        seen = report_of(done, 5.0)
+        assert isinstance(seen, Observation)
+        assert (seen.outcome, seen.note) == (Outcome.NO_RESULT, words)
