@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from middlebox.action import Action, Delay, Freeze, Hold, Log, Lose, Pass, Police, Shape
+from middlebox.action import Action, Delay, Freeze, Hold, Log, Lose, Pass, Police, Shape, Share
 from middlebox.fields import PACKET_FIELDS, protocol_of
 from middlebox.match import UNKNOWN, Look
 from middlebox.policy import Policy
@@ -18,6 +18,8 @@ from middlebox.policy import Policy
 OK, BLOCKED, THROTTLED, DEGRADED = "ok", "blocked", "throttled", "degraded"
 #: bytes of content in a packet of a transfer, about: for what freezes after so many packets
 _PER_PACKET = 1_400
+#: bytes of a TLS handshake and of the headers of a short exchange, about: for what passes until a bucket is empty
+_HANDSHAKE = 6_000
 #: what any client of today says in a ClientHello
 _TLS: dict[str, object] = {"tls.version": ("1.3", "1.2"), "tls.ech": False, "tls.esni": False}
 #: and in its first datagram over QUIC (RFC 9000, 14.1; RFC 9114)
@@ -96,8 +98,9 @@ def intended(
 
     `name` is what the client says in DNS and in the protocol (None: it says none); `protocol` is "https", "h3", "http",
     "stun" or "dns"; `address` is packed; `resolves` False leaves the DNS query out; `size` is that of the object, in
-    bytes. A flow that freezes is blocked if the object is larger than what passes. Chance, thresholds and schedules do
-    not count: what is meant now and then is meant.
+    bytes. A flow that freezes is blocked if the object is larger than what passes; one that is policed for itself is ok
+    if the bucket holds all of the object. Chance, thresholds and schedules do not count: what is meant now and then is
+    meant.
     """
     if policy is None:
         return OK
@@ -134,6 +137,8 @@ def _harm(action: Action, size: int) -> str:
         return DEGRADED
     if isinstance(action, Lose):
         return BLOCKED if action.share == 1 else DEGRADED
+    if isinstance(action, Police) and action.per is Share.FLOW and 0 < size <= action.burst - _HANDSHAKE:
+        return OK  # a full bucket lets it through at once
     if isinstance(action, Police | Shape):
         return THROTTLED
     if isinstance(action, Freeze):

@@ -76,6 +76,9 @@ def test_an_address_is_meant_and_a_pass_before_it_is_heard() -> None:
     ("action", "size", "meant"),
     [
         ("{police: 128 kbit/s}", 0, "throttled"),
+        ("{police: {rate: 128 kbit/s, burst: 16 kB}}", 2_000, "ok"),
+        ("{police: {rate: 128 kbit/s, burst: 16 kB}}", 12_000, "throttled"),
+        ("{police: {rate: 128 kbit/s, burst: 16 kB, per: client}}", 2_000, "throttled"),
         ("{shape: 128 kbit/s}", 0, "throttled"),
         ("{delay: 1 s}", 0, "degraded"),
         ("{lose: 10 %}", 0, "degraded"),
