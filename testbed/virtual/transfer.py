@@ -122,6 +122,7 @@ def _fetch(line: Watched, step: Step, reader: http.Reader) -> Generator[Event, A
 
 def _send(line: Watched, step: Step, reader: http.Reader) -> Generator[Event, Any, None]:
     """PUT content; what counts is what the other end has acknowledged, and its answer to the whole."""
+    line.look()  # nothing of this has moved
     line.acked_before, line.before, line.put_in = line.acked, line.content, 0
     yield from line.send(_head(line, step, f"Content-Length: {step.size}\r\n"))
     line.counts_acks = True
