@@ -20,7 +20,7 @@ from testbed.simulate.clock import SECOND_NS
 from testbed.simulate.laboratory import SimulatedLab
 from testbed.virtual.applications import APPLICATIONS
 from testbed.virtual.asking import Ask
-from testbed.virtual.passage import VirtualPassages
+from testbed.virtual.passage import VirtualPassage, VirtualPassages
 from testbed.workload import Target
 
 #: a box in virtual time takes none, and loses nothing before it
@@ -76,7 +76,7 @@ class VirtualLeg(Attempts):
         after_trigger_s: float | None = None,
     ) -> Generator[Event, Any, Row]:
         """Make one attempt, record its row, and return it."""
-        passage = self._passages.passage
+        passage = self._passages.passage if target.tool else VirtualPassage()
         ask = Ask(
             lab=self.lab,
             subscriber=self.scenario.subscriber,
