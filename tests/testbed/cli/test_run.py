@@ -33,7 +33,7 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         (
             ["sni-filterin"],
-            "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: applications, evasion, pakistan-2024-08, ",
+            "no scenario 'sni-filterin'; did you mean 'sni-filtering'? (there are: applications, evasion, ",
         ),
         (["sni-filtering", "--backend", "simulate", "--workers", "2"], "a box in virtual time is no process"),
         (["sni-filtering", "--backend", "virtual"], "--backend virtual: unknown"),
